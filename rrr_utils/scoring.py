@@ -1,0 +1,238 @@
+"""Scores of a network on images: rows of the scores and shift tables, and the AvgScore callback of `fit`."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from rrr_utils import engine, images, metric, networks
+from rrr_utils.choices import one_of
+from rrr_utils.explainers import Explainer
+from rrr_utils.prepared import Prepared
+
+
+def score_images(
+    network: networks.Network,
+    pictures: NDArray,
+    masks: NDArray,
+    labels: NDArray,
+    ids: Sequence[str],
+    explainers: Sequence[Explainer],
+) -> pd.DataFrame:
+    """Score every image by every explainer: one row an image and an explainer.
+
+    The explained class is the label, for wrong answers too, because the mask shows the labelled object.
+
+    Parameters
+    ----------
+    network
+        The network, with the weights that are to be scored.
+    pictures, masks, labels, ids
+        ``(N, S, S, 3)`` RGB from 0 to 255, ``(N, S, S)`` in [0, 1], ``(N,)`` class numbers, N names.
+    explainers
+        What to explain with, for example ``[GradCAM(), LIME(samples=200)]``.
+
+    Returns
+    -------
+    A data frame with the columns image, label, predicted, probability (of the label), correct, explainer, protocol,
+    design, samples, variant, score (NaN for a zero map), chance and zero_map.
+    """
+    logits = engine.forward(network)(pictures)
+    predicted = logits.argmax(axis=1)
+    right = predicted == labels
+    probability = _softmax(logits)[np.arange(len(labels)), labels]
+    share = metric.chance(masks)
+    parts = []
+    for explainer in explainers:
+        values = metric.score(masks, explainer(network, pictures, labels, ids=ids))
+        parts.append(
+            pd.DataFrame(
+                {
+                    "image": list(ids),
+                    "label": labels,
+                    "predicted": predicted,
+                    "probability": probability,
+                    "correct": right,
+                    "explainer": explainer.name,
+                    "protocol": explainer.protocol,
+                    "design": explainer.design,
+                    "samples": explainer.samples,
+                    "variant": "",
+                    "score": values,
+                    "chance": share,
+                    "zero_map": np.isnan(values),
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+def score_cohort(
+    network: networks.Network,
+    data: Prepared,
+    explainers: Sequence[Explainer],
+    *,
+    epoch: int,
+    splits: Sequence[str],
+    n: int,
+    seed: int,
+) -> pd.DataFrame:
+    """Score the fixed cohort of ``n`` images of each split: the rows of one checkpoint of the scores table."""
+    parts = []
+    for part in splits:
+        places = data.cohort(part, n, seed)
+        rows = score_images(
+            network,
+            data.images[places],
+            data.masks[places],
+            data.labels[places],
+            [data.ids[place] for place in places],
+            explainers,
+        )
+        parts.append(rows.assign(epoch=epoch, split=part, mask_source=data.mask_source))
+    return pd.concat(parts, ignore_index=True)
+
+
+def accuracy_by_background(
+    network: networks.Network, data: Prepared, backgrounds: Sequence[str], *, epoch: int, seed: int
+) -> pd.DataFrame:
+    """Return accuracy on all test images, as they are and with each background behind their objects.
+
+    ``random``: random pixels; ``other``: the background of another test image, drawn by seed whatever its class;
+    ``mean``: the mean colour of all training backgrounds; ``free``: generated data with the background drawn without
+    regard to the class (skipped where the data set has none). The object's pixels stay as they are. The same images
+    are made for every network and epoch.
+
+    Returns
+    -------
+    A data frame with the columns epoch, background, n, correct and accuracy.
+    """
+    places = data.where("test")
+    predict, labels = engine.forward(network), data.labels[places]
+    rows: list[dict[str, Any]] = []
+    for background in ("original", *backgrounds):
+        changed = change_background(data, places, background, seed)
+        if changed is None:
+            continue
+        correct = int((predict(changed).argmax(axis=1) == labels).sum())
+        rows.append(
+            {
+                "epoch": epoch,
+                "background": background,
+                "n": len(labels),
+                "correct": correct,
+                "accuracy": correct / len(labels),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def change_background(data: Prepared, places: NDArray, background: str, seed: int) -> NDArray | None:
+    """Return the images at ``places`` with another background, uint8; None for ``free`` where there is none."""
+    one_of("background", background, ("original", *images.BACKGROUNDS, "free"))
+    pictures, masks, ids = data.images[places], data.masks[places], [data.ids[place] for place in places]
+    if background == "original":
+        return pictures
+    if background == "free":
+        return None if data.shifted is None else data.shifted[places]
+    if background == "random":
+        return images.random_pixels(pictures, masks, ids, seed)
+    if background == "mean":
+        return images.mean_colour(pictures, masks, mean_background(data))
+    donors = images.draw_donors(ids, ids, seed, "other background")
+    return images.swap_backgrounds(pictures, masks, images.fill_holes(pictures, masks)[donors])
+
+
+def mean_background(data: Prepared) -> NDArray[np.float64]:
+    """Return the mean colour of the training images' backgrounds, ``(3,)`` float64 from 0 to 255."""
+    total, count = np.zeros(3), 0
+    for place in data.where("train"):
+        outside = data.images[place][data.masks[place] == 0]
+        total += outside.sum(axis=0, dtype=np.float64)
+        count += len(outside)
+    return total / max(count, 1)
+
+
+class AvgScore(keras.callbacks.Callback):
+    """Put ``avg_score_<explainer>`` beside accuracy in the logs and the history of ``model.fit``.
+
+    AvgScore is the mean over the images that the model classifies correctly at that epoch (equation 2 of the paper);
+    it is NaN when there are none, and in epochs that ``every`` leaves out. Place it before ``CSVLogger`` in the list of
+    callbacks, so that the logger sees the new columns.
+
+    Parameters
+    ----------
+    pictures, masks, labels
+        ``(N, S, S, 3)`` in the model's own input range, ``(N, S, S)`` in [0, 1], ``(N,)`` class numbers.
+    explainers
+        What to explain with, for example ``[GradCAM()]``.
+    every
+        Score after every so many epochs; the last epoch is always scored.
+    ids
+        Names of the images, from which perturbations follow; by default a hash of their pixels.
+    network
+        The :class:`~rrr_utils.networks.Network` that is being trained. By default the model is adopted
+        (:func:`~rrr_utils.networks.adopt`), which shares its weights.
+
+    Attributes
+    ----------
+    rows
+        The rows of every scored epoch, as a list of data frames.
+    seconds
+        What scoring cost, one number a scored epoch.
+    """
+
+    def __init__(
+        self,
+        pictures: ArrayLike,
+        masks: ArrayLike,
+        labels: ArrayLike,
+        explainers: Sequence[Explainer],
+        every: int = 1,
+        ids: Sequence[str] | None = None,
+        network: networks.Network | None = None,
+    ) -> None:
+        super().__init__()
+        self.pictures, self.masks, self.labels = np.asarray(pictures), np.asarray(masks), np.asarray(labels)
+        if self.labels.ndim != 1 or not len(self.pictures) == len(self.masks) == len(self.labels):
+            raise ValueError(
+                "`pictures`, `masks` and `labels` must have the same length and `labels` one dimension, but shapes "
+                f"{self.pictures.shape}, {self.masks.shape} and {self.labels.shape} were passed."
+            )
+        if every < 1:
+            raise ValueError(f"`every` must be at least 1, but {every} was passed.")
+        if not explainers:
+            raise ValueError("`explainers` must hold at least one explainer, but it is empty.")
+        metric.chance(self.masks)  # refuses masks outside [0, 1] now and not after an epoch of training
+        self.explainers, self.every = list(explainers), every
+        self.ids = list(ids) if ids is not None else [f"image-{place}" for place in range(len(self.labels))]
+        self.network = network
+        self.rows: list[pd.DataFrame] = []
+        self.seconds: list[float] = []
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        if self.network is None:
+            self.network = networks.adopt(self.model)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        last = epoch + 1 == self.params.get("epochs")
+        averages = {explainer.name: float("nan") for explainer in self.explainers}
+        if (epoch + 1) % self.every == 0 or last:
+            start = time.perf_counter()
+            assert self.network is not None
+            rows = score_images(self.network, self.pictures, self.masks, self.labels, self.ids, self.explainers)
+            for name, part in rows.groupby("explainer"):
+                averages[str(name)] = metric.avg_score(part["score"], part["correct"]).mean
+            self.rows.append(rows.assign(epoch=epoch + 1))
+            self.seconds.append(time.perf_counter() - start)
+        if logs is not None:
+            logs.update({f"avg_score_{name}": value for name, value in averages.items()})
+
+
+def _softmax(logits: NDArray) -> NDArray[np.float64]:
+    exponentials = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
+    return exponentials / exponentials.sum(axis=1, keepdims=True)

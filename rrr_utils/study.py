@@ -1,0 +1,269 @@
+"""A study file: what a study runs, as frozen dataclasses that refuse what they do not know."""
+
+import contextlib
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rrr_utils.choices import nearest, one_of
+
+NETWORKS = ("vgg16", "resnet50", "mobilenet", "convnet")
+STRATEGIES = ("dense", "blocks4-5", "blocks1-3", "all")
+TRAINED_ON = ("original", "masked", "swapped", "both")
+SOURCES = ("confounded", "dogs_vs_cats", "caltech101", "oxford_pets", "folder")
+MASKERS = ("outlines", "deeplab", "mask_rcnn")
+EXPLAINERS = ("grad_cam", "grad_cam_plus_plus", "lime", "occlusion")
+BACKGROUNDS = ("random", "other", "mean", "free")
+
+
+class StudyError(ValueError):
+    """A study file that cannot be run; the message names the file, the line and the remedy."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """One data entry: a source of images, its options, and where its object masks come from."""
+
+    name: str
+    source: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    masks: str = "outlines"
+    test_share: float = 0.3
+
+    def __post_init__(self) -> None:
+        _name(self.name)
+        one_of("source", self.source, SOURCES)
+        one_of("masks", self.masks, MASKERS)
+        _in_range("test_share", self.test_share, 0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of training: how long, with what optimiser, at what rate."""
+
+    epochs: int
+    optimizer: str = "rmsprop"
+    rate: float = 1e-5
+    batch: int = 32
+
+    def __post_init__(self) -> None:
+        _at_least("epochs", self.epochs, 1)
+        one_of("optimizer", self.optimizer, ("rmsprop", "adam"))
+        _in_range("rate", self.rate, 0.0, 10.0)
+        _at_least("batch", self.batch, 1)
+
+
+@dataclass(frozen=True)
+class Model:
+    """One network entry: an architecture at a size, its start weights, and how it is trained.
+
+    ``head`` is stage 1, the head alone on frozen features; without it (a network from scratch) training
+    starts with ``tuning``. ``on`` names the data entries it runs on; empty means all of them.
+    """
+
+    name: str
+    architecture: str
+    tuning: Stage
+    head: Stage | None = None
+    size: int = 224
+    alpha: float = 1.0
+    weights: str | None = None
+    strategies: tuple[str, ...] = STRATEGIES
+    trained_on: tuple[str, ...] = ("original",)
+    on: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _name(self.name)
+        one_of("architecture", self.architecture, NETWORKS)
+        _at_least("size", self.size, 32)
+        _in_range("alpha", self.alpha, 0.0, 2.0)
+        _several("strategies", self.strategies, STRATEGIES)
+        _several("trained_on", self.trained_on, TRAINED_ON)
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """What is scored: which epochs, how many images of which split, by which explainers."""
+
+    explainers: tuple[Mapping[str, Any], ...]
+    epochs: tuple[int, ...]
+    images: int = 50
+    splits: tuple[str, ...] = ("train", "test")
+    backgrounds: tuple[str, ...] = ("random", "other", "mean")
+
+    def __post_init__(self) -> None:
+        _at_least("images", self.images, 1)
+        _several("splits", self.splits, ("train", "test"))
+        _several("backgrounds", self.backgrounds, BACKGROUNDS)
+        if not self.epochs or min(self.epochs) < 0:
+            raise ValueError(f"`epochs` must be a list of epochs from 0, but {list(self.epochs)} was passed.")
+        if not self.explainers:
+            raise ValueError("`explainers` must name at least one explainer, but the list is empty.")
+        for explainer in self.explainers:
+            if not isinstance(explainer, Mapping) or "name" not in explainer:
+                raise ValueError(
+                    f"each of `explainers` must be a mapping with a `name`, for example {{name: lime, samples: 200}}, "
+                    f"but {explainer!r} was passed."
+                )
+            one_of("name", explainer["name"], EXPLAINERS)
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study: the data, the networks and the scoring; science only, no paths and no thread counts."""
+
+    name: str
+    title: str
+    about: str
+    data: tuple[Data, ...]
+    networks: tuple[Model, ...]
+    scoring: Scoring
+    seed: int = 0
+    seeds: tuple[int, ...] = (0,)
+
+    def __post_init__(self) -> None:
+        _name(self.name)
+        for what, entries in (("data", self.data), ("networks", self.networks)):
+            names = [entry.name for entry in entries]
+            if not names:
+                raise ValueError(f"`{what}` must have at least one entry, but it is empty.")
+            if len(set(names)) < len(names):
+                raise ValueError(f"the names in `{what}` must be unique, but they are {names}.")
+        for network in self.networks:
+            for data in network.on:
+                one_of("on", data, [entry.name for entry in self.data])
+            if max(self.scoring.epochs) > network.tuning.epochs:
+                raise ValueError(
+                    f"`scoring.epochs` asks for epoch {max(self.scoring.epochs)}, but network {network.name!r} "
+                    f"trains for {network.tuning.epochs} epochs."
+                )
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"`seeds` must be a list of different integers, but {list(self.seeds)} was passed.")
+
+
+def load(path: Path | str) -> Study:
+    """Return the study described by a YAML file.
+
+    An unknown key, a missing key, a value of the wrong type and an impossible value raise ``StudyError``
+    with the file, the line and, where one is near, the valid name that was probably meant. The file is read
+    as plain data: YAML tags that build objects are refused.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        known = sorted(other.stem for other in path.parent.glob("*.yaml"))
+        raise StudyError(
+            f"There is no study file {path}.{nearest(path.stem, known)} Studies here: {', '.join(known) or 'none'}."
+        ) from error
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        raise StudyError(f"{path} is not valid YAML: {error}") from error
+    if root is None:
+        raise StudyError(f"{path} is empty; expected a study (see studies/smoke.yaml).")
+    study: Study = _build(Study, root, path, "the study")
+    if study.name != path.stem:
+        raise StudyError(f"{path}: `name` must be the file's own name {path.stem!r}, but {study.name!r} was passed.")
+    return study
+
+
+def _build(kind: type, node: yaml.Node, path: Path, where: str) -> Any:
+    """Return dataclass ``kind`` from a YAML mapping, checking every key and type on the way."""
+    if not isinstance(node, yaml.MappingNode):
+        raise _error(path, node, f"{where} must be a mapping of keys to values.")
+    hints = typing.get_type_hints(kind)
+    fields = {entry.name: entry for entry in dataclasses.fields(kind)}
+    values: dict[str, Any] = {}
+    for key_node, value_node in node.value:
+        key = key_node.value
+        if key not in fields:
+            raise _error(
+                path,
+                key_node,
+                f"unknown key `{key}` in {where}.{nearest(key, fields)} Valid: {sorted(fields)}.",
+            )
+        if key in values:
+            raise _error(path, key_node, f"key `{key}` stands twice in {where}.")
+        values[key] = _convert(hints[key], value_node, path, key)
+    missing = [
+        name
+        for name, entry in fields.items()
+        if name not in values and entry.default is dataclasses.MISSING and entry.default_factory is dataclasses.MISSING
+    ]
+    if missing:
+        raise _error(path, node, f"{where} lacks the key(s) {missing}.")
+    try:
+        return kind(**values)
+    except ValueError as error:
+        raise _error(path, node, str(error)) from error
+
+
+def _convert(hint: Any, node: yaml.Node, path: Path, key: str) -> Any:
+    """Return the value of ``node`` as type ``hint``."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (types.UnionType, typing.Union):  # X | None
+        inner = next(argument for argument in arguments if argument is not type(None))
+        return None if node.tag == "tag:yaml.org,2002:null" else _convert(inner, node, path, key)
+    if dataclasses.is_dataclass(hint):
+        return _build(typing.cast(type, hint), node, path, f"`{key}`")
+    if origin is tuple:
+        if not isinstance(node, yaml.SequenceNode):
+            raise _error(path, node, f"`{key}` must be a list.")
+        return tuple(_convert(arguments[0], entry, path, key) for entry in node.value)
+    value = _plain(node, path)
+    if origin is not None:  # Mapping[str, Any]
+        if not isinstance(value, dict):
+            raise _error(path, node, f"`{key}` must be a mapping, but {value!r} was passed.")
+        return value
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if hint is float and isinstance(value, str):  # YAML 1.1 reads 1e-5 as text
+        with contextlib.suppress(ValueError):
+            value = float(value)
+    if not isinstance(value, hint) or isinstance(value, bool) != (hint is bool):
+        raise _error(path, node, f"`{key}` must be of type {hint.__name__}, but {value!r} was passed.")
+    return value
+
+
+def _plain(node: yaml.Node, path: Path) -> Any:
+    try:
+        return yaml.SafeLoader("").construct_object(node, deep=True)
+    except yaml.YAMLError as error:
+        raise _error(path, node, str(error)) from error
+
+
+def _error(path: Path, node: yaml.Node, message: str) -> StudyError:
+    return StudyError(f"{path}, line {node.start_mark.line + 1}: {message}")
+
+
+def _name(name: str) -> None:
+    if not name or not all(letter.isascii() and (letter.isalnum() or letter in "-_.") for letter in name):
+        raise ValueError(f"a `name` becomes a folder: letters, digits, '-', '_' and '.' only, but {name!r} was passed.")
+    if name.startswith("."):
+        raise ValueError(f"a `name` must not start with a dot, but {name!r} was passed.")
+
+
+def _at_least(name: str, value: int, least: int) -> None:
+    if value < least:
+        raise ValueError(f"`{name}` must be at least {least}, but {value} was passed.")
+
+
+def _in_range(name: str, value: float, low: float, high: float) -> None:
+    if not low < value < high:
+        raise ValueError(f"`{name}` must lie between {low} and {high}, but {value} was passed.")
+
+
+def _several(name: str, values: tuple[str, ...], allowed: tuple[str, ...]) -> None:
+    if not values and name != "backgrounds":
+        raise ValueError(f"`{name}` must name at least one of {list(allowed)}, but the list is empty.")
+    if len(set(values)) < len(values):
+        raise ValueError(f"`{name}` must not repeat a value, but {list(values)} was passed.")
+    for value in values:
+        one_of(name, value, allowed)

@@ -1,0 +1,85 @@
+"""Tables: schemas, whole writes, equal bytes."""
+
+import errno
+import os
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rrr_utils import files, tables
+
+HISTORY = pd.DataFrame(
+    {
+        "study": "s",
+        "data": "d",
+        "network": "n",
+        "strategy": "all",
+        "trained_on": "original",
+        "seed": 0,
+        "epoch": [0, 1],
+        "split": "test",
+        "loss": [0.7, np.nan],
+        "accuracy": [0.5, 0.75],
+    }
+)
+
+
+def test_a_table_comes_back_as_it_was(tmp_path):
+    """Columns, order and values survive; a NaN stays a NaN."""
+    tables.write(HISTORY[HISTORY.columns[::-1]], tmp_path / "history.parquet", "history")
+    back = tables.read(tmp_path / "history.parquet", "history")
+    assert list(back.columns) == tables.SCHEMAS["history"].names
+    pd.testing.assert_frame_equal(back, HISTORY, check_dtype=False)
+
+
+def test_the_same_rows_give_the_same_bytes(tmp_path):
+    """Two writes of equal rows are equal files, whatever the frame's index was."""
+    tables.write(HISTORY, tmp_path / "a.parquet", "history")
+    tables.write(HISTORY.set_axis([7, 9]), tmp_path / "b.parquet", "history")
+    assert files.sha256(tmp_path / "a.parquet") == files.sha256(tmp_path / "b.parquet")
+
+
+@pytest.mark.parametrize(
+    ("frame", "words"),
+    [
+        (HISTORY.drop(columns="loss"), r"missing: \['loss'\]"),
+        (HISTORY.assign(extra=1), r"unknown: \['extra'\]"),
+        (HISTORY.assign(epoch=["zero", "one"]), "wrong type"),
+        (HISTORY.assign(epoch=[0.5, 1.0]), "wrong type"),
+    ],
+)
+def test_another_shape_is_refused_and_nothing_is_written(tmp_path, frame, words):
+    """A missing, an unknown and a wrongly typed column stop the write."""
+    with pytest.raises(ValueError, match=words):
+        tables.write(frame, tmp_path / "history.parquet", "history")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_keeps_the_old_table(tmp_path, monkeypatch):
+    """No space while a table is written: the old one is whole and the message says what to do."""
+    path = tmp_path / "history.parquet"
+    tables.write(HISTORY, path, "history")
+    before = path.read_bytes()
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="disk is full"):
+        tables.write(HISTORY.assign(loss=0.1), path, "history")
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == ["history.parquet"]
+
+
+def test_a_torn_table_and_another_table_are_named(tmp_path):
+    """Half a file and the wrong schema are errors that name the file."""
+    path = tmp_path / "history.parquet"
+    tables.write(HISTORY, path, "history")
+    with pytest.raises(ValueError, match=r"history\.parquet is not a table 'shift'"):
+        tables.read(path, "shift")
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(ValueError, match=r"history\.parquet is not a whole Parquet file"):
+        tables.read(path, "history")
+    with pytest.raises(FileNotFoundError, match="Run the notebook that writes it"):
+        tables.read(tmp_path / "none.parquet", "history")
