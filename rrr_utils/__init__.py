@@ -28,6 +28,7 @@ _MODULES = (
     "metric",
     "networks",
     "scoring",
+    "shift",
     "sources",
     "statistics",
     "study",
@@ -36,8 +37,8 @@ _MODULES = (
 )
 
 __all__ = [
-    "AvgScore",
     "Average",
+    "AvgScore",
     "avg_score",
     "chance",
     "explainers",

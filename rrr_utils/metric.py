@@ -128,8 +128,8 @@ def _three_dimensions(name: str, array: NDArray) -> NDArray:
     return array
 
 
-def _refuse(bad: NDArray[np.bool_], name: str, what: str, remedy: str) -> None:
-    if bad.any():
-        places = np.flatnonzero(bad)
+def _refuse(bad: ArrayLike, name: str, what: str, remedy: str) -> None:
+    places = np.flatnonzero(np.asarray(bad))
+    if len(places):
         more = f" (and {len(places) - 1} more)" if len(places) > 1 else ""
         raise ValueError(f"`{name}` of image {places[0]}{more} {what}. {remedy}")

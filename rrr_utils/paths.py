@@ -1,0 +1,36 @@
+"""Where things are: the project, its runs, the data."""
+
+import os
+from pathlib import Path
+
+
+def root() -> Path:
+    """Return the project's folder: ``$RRR_ROOT``, else the folder above this package or the working directory.
+
+    Raises ``FileNotFoundError`` with the remedy if none of them holds the project's ``pyproject.toml``.
+    """
+    if "RRR_ROOT" in os.environ:
+        return Path(os.environ["RRR_ROOT"]).resolve()
+    here = Path.cwd().resolve()
+    for folder in (Path(__file__).resolve().parent.parent, here, *here.parents):
+        if (folder / "pyproject.toml").is_file() and (folder / "notebooks").is_dir():
+            return folder
+    raise FileNotFoundError(
+        f"The project's folder was not found above {here}. Run the command inside a clone of the project, or set "
+        "RRR_ROOT to the clone's folder."
+    )
+
+
+def runs() -> Path:
+    """Return the folder of all runs: ``$RRR_RUNS``, else ``runs`` in the project. It need not exist yet."""
+    return _from_environment("RRR_RUNS") or root() / "runs"
+
+
+def data_dir() -> Path | None:
+    """Return the folder of real data, ``$RRR_DATA_DIR``, or None where it is not set."""
+    return _from_environment("RRR_DATA_DIR")
+
+
+def _from_environment(name: str) -> Path | None:
+    # A relative path is meant from the project: a kernel's working directory is the notebook's own folder.
+    return root() / Path(os.environ[name]).expanduser() if os.environ.get(name) else None
