@@ -1,0 +1,42 @@
+"""Data sets: lists of records with class names, opened by name; images are decoded one at a time, when asked for."""
+
+import importlib
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rrr_utils.choices import one_of
+from rrr_utils.datasets.dataset import Dataset, NoOutline, Record
+
+SOURCES = ("confounded", "dogs_vs_cats", "caltech101", "oxford_pets", "folder")
+
+__all__ = ["SOURCES", "Dataset", "NoOutline", "Record", "open_dataset"]
+
+
+def open_dataset(source: str, data_dir: Path | str | None = None, options: Mapping[str, Any] | None = None) -> Dataset:
+    """Return the data set ``source``, one of ``SOURCES``, found in ``data_dir`` (``$RRR_DATA_DIR``).
+
+    Only names are read; images and outlines are decoded when asked for. The options of a source are the fields of its
+    module's ``Options``.
+
+    Raises
+    ------
+    ValueError
+        For an unknown source or option (with the nearest valid name), an impossible value, or fewer than two classes
+        with images.
+    FileNotFoundError
+        If the data are not there; the message says which folder was expected and how to get them.
+    """
+    one_of("source", source, SOURCES)
+    # Only the module that is asked for: each brings libraries for its own kind of annotation.
+    module = importlib.import_module(f"rrr_utils.datasets.{source}")
+    dataset: Dataset = module.open_dataset(data_dir, dict(options or {}))
+    counts = Counter(record.label for record in dataset.records)
+    if len(counts) < 2:
+        found = [dataset.classes[label] for label in counts]
+        raise ValueError(
+            f"Data set {source!r} has images of {found or 'no class'}; a classifier needs at least two classes. "
+            f"All classes: {list(dataset.classes)}. Check its options and its folder."
+        )
+    return dataset

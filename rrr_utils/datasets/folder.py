@@ -1,0 +1,130 @@
+"""Images of one's own: a folder of a subfolder for each class, and masks in a folder of the same layout."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rrr_utils import images as files
+from rrr_utils.datasets import options as checks
+from rrr_utils.datasets.dataset import Dataset, NoOutline, Record, files_of, same_size
+
+
+@dataclass(frozen=True)
+class Options:
+    """The folder of the ``images`` and that of the ``masks`` (None: no outlines); their ``licence``; may they be shown?
+
+    Relative paths count from the data folder where there is one, else from the working directory.
+    """
+
+    images: str
+    masks: str | None = None
+    licence: str = "not stated"
+    pictures: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("images", "masks"):
+            value = getattr(self, name)
+            if not isinstance(value, str | Path) and not (name == "masks" and value is None):
+                raise ValueError(f"`{name}` must be the path of a folder, but {value!r} was passed.")
+        checks.switch("pictures", self.pictures)
+
+
+@dataclass(frozen=True)
+class Folder(Dataset):
+    """Images by class, each with the mask of the same name."""
+
+    masks: Path | None = None
+
+    def outline(self, record: Record) -> NDArray[np.float32]:
+        """Return the image's mask, float32 ``(H, W)``, 0 or 1.
+
+        A mask file is white (255, or 1) on black: a pixel is of the object from half of white upwards. Raises
+        ``NoOutline`` that names the file which is missing or damaged, and ``ValueError`` for a mask of another size
+        than its image, or one that is neither 0 and 1 nor 0 to 255.
+        """
+        if self.masks is None:
+            raise NoOutline(record, "no folder of masks was given; set the option `masks`")
+        if record.outline is None:
+            raise NoOutline(record, f"there is no mask {self.masks / record.id}.png (or any other image suffix)")
+        path, mask = files_of(record)
+        try:
+            values = files.decode(mask).array.max(axis=2)
+        except files.BadImage as error:
+            raise NoOutline(record, f"mask {mask}: {error.reason}") from error
+        same_size(record, values.shape, files.shape(path))
+        white = int(values.max())
+        if 1 < white < 128:
+            raise ValueError(
+                f"The mask {mask} has values up to {white}; expected 0 and 255, or 0 and 1. If it numbers "
+                "several objects, write one black and white mask of the object that the class names."
+            )
+        return (values >= (1 if white <= 1 else 128)).astype(np.float32)
+
+
+def open_dataset(data_dir: Path | str | None, options: Mapping[str, Any]) -> Folder:
+    """Return the data set that the options describe (see :class:`Options`).
+
+    Each subfolder is a class, images may lie deeper; ids are paths without suffix, such as ``cat/tom``. An image's
+    mask has the same path in the folder of masks, with any image suffix. Two files that would share an id or a mask
+    raise ``ValueError`` that names both.
+    """
+    chosen = checks.build(Options, options, "folder")
+    root = _existing("images", chosen.images, data_dir)
+    masks = _existing("masks", chosen.masks, data_dir) if chosen.masks is not None else None
+    if masks is not None and masks.resolve().is_relative_to(root.resolve()):
+        raise ValueError(f"The masks {masks} lie among the images {root}, where they would be a class. Move them out.")
+    pictures = _by_name(root)
+    outlines = _by_name(masks) if masks is not None else {}
+    classes = tuple(sorted({name.split("/")[0] for name in pictures}))
+    records = tuple(
+        Record(name, classes.index(name.split("/")[0]), path, outlines.get(name))
+        for name, path in sorted(pictures.items())
+    )
+    return Folder(
+        name="folder",
+        classes=classes,
+        records=records,
+        objects=classes,
+        licence=str(chosen.licence),
+        pictures=chosen.pictures,
+        notes=_notes(root, pictures, outlines, masks),
+        masks=masks,
+    )
+
+
+def _existing(option: str, value: str, data_dir: Path | str | None) -> Path:
+    path = Path(data_dir or ".") / Path(value).expanduser()
+    if not path.is_dir():
+        raise FileNotFoundError(
+            f"Option `{option}` of data set 'folder' names {path}, which is not a folder. Give its whole path, or a "
+            "path from RRR_DATA_DIR."
+        )
+    return path
+
+
+def _by_name(root: Path) -> dict[str, Path]:
+    """Return the image files below the subfolders of ``root`` by their relative path without suffix."""
+    found: dict[str, Path] = {}
+    for path in sorted(root.glob("*/**/*")):
+        inside = path.relative_to(root)
+        if path.suffix.lower() not in files.SUFFIXES or any(part.startswith(".") for part in inside.parts):
+            continue
+        name = inside.with_suffix("").as_posix()
+        if name in found:
+            raise ValueError(f"{found[name]} and {path} have the same name but for the suffix. Rename or remove one.")
+        found[name] = path
+    return found
+
+
+def _notes(root: Path, pictures: dict[str, Path], outlines: dict[str, Path], masks: Path | None) -> tuple[str, ...]:
+    loose = sum(path.suffix.lower() in files.SUFFIXES for path in root.iterdir() if path.is_file())
+    notes = [f"{loose} images lie beside the class folders and were left out"] if loose else []
+    if masks is not None:
+        bare, strays = len(pictures.keys() - outlines.keys()), len(outlines.keys() - pictures.keys())
+        notes += [f"{bare} images have no mask"] if bare else []
+        notes += [f"{strays} masks have no image"] if strays else []
+    return tuple(notes)
