@@ -15,9 +15,7 @@ OPTIONS = {"outlines": (), "deeplab": ("model",), "mask_rcnn": ("model", "thresh
 __all__ = ["MASKERS", "OPTIONS", "Found", "Masker", "open_masker"]
 
 
-def open_masker(
-    source: str, dataset: "Dataset", data_dir: Path | str | None = None, **options: Any
-) -> Masker:
+def open_masker(source: str, dataset: "Dataset", data_dir: Path | str | None = None, **options: Any) -> Masker:
     """Return the masker ``source``, one of ``MASKERS``, ready for the records of ``dataset``.
 
     A network's file is looked for in ``data_dir / "masks"``, or where the option ``model`` says. Everything

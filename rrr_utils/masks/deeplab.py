@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 FILE = "deeplabv3_257_mv_gpu.tflite"
 SIZE = 257  # pixels, both sides of the network's input and output
-VOC = tuple(
-    "background aeroplane bicycle bird boat bottle bus car cat chair cow diningtable dog horse motorbike person "
-    "pottedplant sheep sofa train tvmonitor".split()
+VOC = (  # from 1; class 0 is the background
+    *("aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow", "diningtable", "dog"),
+    *("horse", "motorbike", "person", "pottedplant", "sheep", "sofa", "train", "tvmonitor"),
 )
 
 
@@ -36,13 +36,11 @@ class DeepLab(Masker):
 
     source = "deeplab"
 
-    def __init__(
-        self, dataset: "Dataset", data_dir: Path | str | None = None, model: Path | str | None = None
-    ) -> None:
+    def __init__(self, dataset: "Dataset", data_dir: Path | str | None = None, model: Path | str | None = None) -> None:
         super().__init__(dataset)
         self._numbers = class_numbers(dataset, VOC, "DeepLab (PASCAL VOC)")
         path = model_files.locate(model, data_dir, FILE, "deeplab")
-        self._run = openvino_model.load(path, (1, SIZE, SIZE, 3), (1, SIZE, SIZE, len(VOC)))
+        self._run = openvino_model.load(path, (1, SIZE, SIZE, 3), (1, SIZE, SIZE, 1 + len(VOC)))
         self.provenance = {"file": path.name, "sha256": files.sha256(path)}
 
     def logits(self, image: np.ndarray) -> np.ndarray:
@@ -54,8 +52,8 @@ class DeepLab(Masker):
         number = self._numbers[self.object_name(record)]
         mask = where_largest(logits, number, image.shape[0], image.shape[1])
         if not mask.any():
-            most = np.bincount(logits.argmax(axis=-1).ravel()).argmax()
-            return Found(mask, 0, f"no pixel is {VOC[number]}; most are {VOC[most]}")
+            most = int(np.bincount(logits.argmax(axis=-1).ravel()).argmax())
+            return Found(mask, 0, f"no pixel is {VOC[number - 1]}; most are {('background', *VOC)[most]}")
         _, objects = ndimage.label(mask, structure=np.ones((3, 3)))
         return Found(mask, int(objects))
 

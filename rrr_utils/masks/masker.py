@@ -72,9 +72,10 @@ class Masker(ABC):
 
 
 def class_numbers(dataset: "Dataset", names: Sequence[str], model: str) -> dict[str, int]:
-    """Return, for every object name of ``dataset``, its place in the class list ``names`` of ``model``.
+    """Return the number of every object name of ``dataset`` in ``names``, the classes of ``model`` from 1.
 
-    Names that the model was not trained on raise ``ValueError`` with the whole list, before any work.
+    Number 0 is the background, which is no object. Names that the model was not trained on raise
+    ``ValueError`` with the whole list, before any work.
     """
     unknown = sorted(set(dataset.objects) - set(names))
     if unknown:
@@ -82,4 +83,4 @@ def class_numbers(dataset: "Dataset", names: Sequence[str], model: str) -> dict[
             f"{model} cannot find {unknown} of data set {dataset.name!r}: it knows {list(names)}."
             f"{nearest(unknown[0], names)} Take the masks from `outlines`, or keep only classes that it knows."
         )
-    return {name: list(names).index(name) for name in dataset.objects}
+    return {name: list(names).index(name) + 1 for name in dataset.objects}

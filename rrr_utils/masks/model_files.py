@@ -1,6 +1,7 @@
 """What both networks that make masks share: their file is found, bounded and named; threads are set."""
 
 import os
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,16 +24,16 @@ def locate(model: Path | str | None, data_dir: Path | str | None, name: str, fet
             f"RRR_DATA_DIR to it, or pass the file itself as the option `model`."
         )
     path = Path(model) if model is not None else Path(data_dir or "") / "masks" / name
+    line = f"`python -m rrr_utils.sources fetch {fetch} {shlex.quote(str(path.parent))}`"
     if not path.is_file():
         raise FileNotFoundError(
-            f"There is no file {path}. Fetch it with `python -m rrr_utils.sources fetch {fetch} {path.parent}`, or "
-            "pass another place as the option `model`."
+            f"There is no file {path}. Fetch {name} with {line}, or pass another place as the option `model`."
         )
     size = path.stat().st_size
     if not 0 < size <= SIZE_LIMIT:
         raise BadModel(
-            f"{path} has {size} bytes; a network's file has between 1 and {SIZE_LIMIT}. Delete it and fetch it "
-            f"again with `python -m rrr_utils.sources fetch {fetch} {path.parent}`."
+            f"{path} has {size} bytes; a network's file has between 1 and {SIZE_LIMIT}. Delete it and fetch it again "
+            f"with {line}."
         )
     return path
 

@@ -10,9 +10,7 @@ from rrr_utils.masks.model_files import BadModel, threads
 _TFLITE = b"TFL3"  # the file identifier of a TFLite flatbuffer, at byte 4
 
 
-def load(
-    path: Path, input_shape: Sequence[int], output_shape: Sequence[int]
-) -> Callable[[np.ndarray], np.ndarray]:
+def load(path: Path, input_shape: Sequence[int], output_shape: Sequence[int]) -> Callable[[np.ndarray], np.ndarray]:
     """Return the network in ``path`` as a function of one float32 array of ``input_shape``.
 
     The function returns float32 of ``output_shape``, in a new array, and works on the processor with as many
@@ -59,7 +57,8 @@ def load(
 def _sizes(port: object) -> list[int]:
     """Return a port's declared shape, with -1 for a size that the file leaves open."""
     return [
-        size.get_length() if size.is_static else -1 for size in port.get_partial_shape()  # type: ignore[attr-defined]
+        size.get_length() if size.is_static else -1
+        for size in port.get_partial_shape()  # type: ignore[attr-defined]
     ]
 
 
