@@ -1,0 +1,193 @@
+"""The forward pass of a network, compiled; and the start of TensorFlow with a fixed number of threads."""
+
+import contextlib
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rrr_utils.choices import one_of
+
+if TYPE_CHECKING:  # Keras takes ten seconds to import, and `start` has to come before it
+    import keras
+
+    from rrr_utils.networks import Network
+
+KINDS = ("compiled", "openvino")
+
+Pass = Callable[[np.ndarray], np.ndarray]
+
+
+def start(threads: int | None = None) -> int:
+    """Import TensorFlow quietly, fix its number of threads, make its operations deterministic; return the number.
+
+    To be called before anything else runs on TensorFlow, because the number cannot be changed afterwards; calling it
+    again with the same number does nothing. The default is the environment variable ``RRR_THREADS``, else 1: training
+    gives the same bits for the same seed, number of threads and kind of processor. NumPy's and OpenVINO's threads
+    follow. What the import writes to file descriptor 2 is dropped, unless the import fails.
+
+    Raises ``ValueError`` for a number below 1 and ``RuntimeError`` where TensorFlow runs with another number already.
+    """
+    count = _threads() if threads is None else threads
+    if count < 1:
+        raise ValueError(f"The number of threads must be at least 1, but {count} was passed (RRR_THREADS sets it).")
+    os.environ["OMP_NUM_THREADS"] = str(count)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with _quiet():
+        import tensorflow as tf
+        import threadpoolctl  # type: ignore[import-untyped]
+
+        try:
+            tf.config.threading.set_intra_op_parallelism_threads(count)
+            tf.config.threading.set_inter_op_parallelism_threads(count)
+        except RuntimeError as error:
+            raise RuntimeError(
+                f"TensorFlow already runs with another number of threads than {count}, and cannot change it ({error}). "
+                f"Restart the kernel and call engine.start() first."
+            ) from error
+        # Each checkpoint's network is a new one to compile, which TensorFlow would warn of in the notebooks.
+        tf.get_logger().setLevel("ERROR")
+        tf.config.experimental.enable_op_determinism()
+        tf.random.set_seed(0)  # deterministic operations refuse to draw without; `fit` shuffles by it
+        tf.constant(0)  # TensorFlow reports on the processor when it first runs
+    threadpoolctl.threadpool_limits(count)
+    return count
+
+
+def forward(network: "Network | keras.Model", kind: str = "compiled", batch: int = 32) -> Pass:
+    """Return the network's inference pass: (N, H, W, 3) uint8 or float32 RGB to (N, classes) float32 logits.
+
+    ``network`` may also be any Keras model with one input and one output, a prefix for example; then the output has
+    that model's shape. Batches are cut inside and all have one size (the last is padded, and the padding is dropped),
+    so memory is bounded, nothing is compiled twice, and an image's result does not depend on how many are passed.
+
+    Parameters
+    ----------
+    kind
+        ``"compiled"``: the Keras backend's compiler; weights that are changed or restored later count.
+        ``"openvino"``: converted once, in memory, to OpenVINO in float32, which takes seconds and then is faster;
+        later changes of the weights do not count. Both agree to rounding.
+    batch
+        Images at a time, at least 1.
+
+    Raises ``ValueError`` if the images have another shape than the network takes.
+    """
+    one_of("kind", kind, KINDS)
+    if batch < 1:
+        raise ValueError(f"`batch` must be at least 1, but {batch} was passed.")
+    model: Any = getattr(network, "model", network)
+    shape, out = model.input_shape[1:], model.output_shape[1:]
+    run = _openvino(model, (batch, *shape)) if kind == "openvino" else _kept(network, model, (batch, *shape))
+
+    def logits(images: np.ndarray) -> np.ndarray:
+        images = np.asarray(images)
+        if images.ndim != len(shape) + 1 or images.shape[1:] != tuple(shape):
+            raise ValueError(
+                f"{model.name} takes images of shape {('N', *shape)}, but {images.shape} was passed. "
+                f"Resize them with images.squash, and put a single image into a batch of one."
+            )
+        results = np.empty((len(images), *out), np.float32)
+        padded = np.zeros((batch, *shape), np.float32)
+        for first in range(0, len(images), batch):
+            part = images[first : first + batch]
+            padded[: len(part)] = part
+            results[first : first + batch] = run(padded)[: len(part)]
+        return results
+
+    return logits
+
+
+def read_file(path: Path | str) -> Pass:
+    """Return the network in a TFLite, ONNX or OpenVINO file as a function from its input array to its first output.
+
+    It runs in OpenVINO, in float32. Raises ``ValueError`` naming the file where it is none of these.
+    """
+    import openvino  # a third of a second, and few need it
+
+    try:
+        model = openvino.Core().read_model(str(path))
+    except RuntimeError as error:
+        raise ValueError(
+            f"{path} cannot be read as a TFLite, ONNX or OpenVINO network ({error}). Delete it and fetch it again."
+        ) from error
+    return _request(model)
+
+
+def _threads() -> int:
+    text = os.environ.get("RRR_THREADS", "1")
+    if not text.isdecimal():
+        raise ValueError(f"RRR_THREADS must be a number of threads, at least 1, but it is {text!r}.")
+    return int(text)
+
+
+def _kept(network: Any, model: Any, shape: tuple[int, ...]) -> Pass:
+    """Return the compiled pass, once for each Network and batch: it follows the weights, so it never grows old."""
+    if network is model:
+        return _compiled(model, shape)
+    passes: dict[tuple[int, ...], Pass] = network.__dict__.setdefault("_passes", {})
+    if shape not in passes:
+        passes[shape] = _compiled(model, shape)
+    return passes[shape]
+
+
+def _compiled(model: Any, shape: tuple[int, ...]) -> Pass:
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        # Keras compiles this on every backend, but leaves the batch open, so each other size would compile again.
+        return lambda images: keras.ops.convert_to_numpy(model.predict_on_batch(images))
+    traced = _traced(model, shape)
+    return lambda images: traced(images).numpy()
+
+
+def _openvino(model: Any, shape: tuple[int, ...]) -> Pass:
+    import keras
+    import openvino
+
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            f"`kind` 'openvino' converts from TensorFlow, but Keras runs on {keras.backend.backend()}. "
+            f"Set KERAS_BACKEND=tensorflow, or use 'compiled'."
+        )
+    return _request(openvino.convert_model(_traced(model, shape).get_concrete_function()))
+
+
+def _traced(model: Any, shape: tuple[int, ...]) -> Any:
+    import tensorflow as tf
+
+    return tf.function(lambda images: model(images, training=False), input_signature=[tf.TensorSpec(shape, tf.float32)])
+
+
+def _request(model: Any) -> Pass:
+    """Compile an OpenVINO model for this processor and return its pass."""
+    import openvino
+
+    # OpenVINO takes bfloat16 by itself where the processor has it, which moves logits by up to half a unit.
+    settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    if threads.isdecimal():
+        settings["INFERENCE_NUM_THREADS"] = int(threads)
+    request = openvino.Core().compile_model(model, "CPU", settings).create_infer_request()
+    return lambda array: np.array(request.infer([array])[0])
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep file descriptor 2 silent: TensorFlow's C++ writes to it past ``sys.stderr``, and nbval compares it."""
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as kept:
+        original = os.dup(2)
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            kept.seek(0)
+            os.write(original, kept.read())
+            raise
+        finally:
+            os.dup2(original, 2)
+            os.close(original)

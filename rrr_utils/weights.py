@@ -1,0 +1,157 @@
+"""Weights by layer and weight name: drawn from a seed, taken from a model, read from a file and put back whole."""
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from rrr_utils import seeds
+
+LARGEST_FILE = 2 * 1024**3  # bytes; ResNet50 with its head has 0.5 GB
+
+_ROLES = (  # Keras' own files come from several writers: `kernel:0`, `depthwise_kernel:0`, `block1_conv1_W_1:0`
+    (re.compile(r"(^|_)(depthwise_)?kernel(_\d+)?$|_W(_\d+)?$"), "kernel"),
+    (re.compile(r"(^|_)bias(_\d+)?$|_b(_\d+)?$"), "bias"),
+    (re.compile(r"(^|_)gamma(_\d+)?$"), "gamma"),
+    (re.compile(r"(^|_)beta(_\d+)?$"), "beta"),
+    (re.compile(r"(^|_)(moving|running)_mean(_\d+)?$"), "moving_mean"),
+    (re.compile(r"(^|_)(moving|running)_(variance|std)(_\d+)?$"), "moving_variance"),
+)
+
+
+def take(model: keras.Model, layers: Iterable[str] | None = None) -> dict[str, np.ndarray]:
+    """Return copies of the weights of ``layers`` (default: all), batch normalisation's statistics included.
+
+    Keys are ``<layer>/<weight>``, for example ``block5_conv3/kernel``; values have the weight's own dtype.
+    """
+    return {key: to_numpy(weight) for key, weight in _variables(model, layers).items()}
+
+
+def to_numpy(variable: Any) -> np.ndarray:
+    """Return a copy of the value of a Keras variable."""
+    return np.array(keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(variable)))
+
+
+def put(model: keras.Model, arrays: Mapping[str, np.ndarray], layers: Iterable[str], source: str) -> None:
+    """Set every weight of ``layers`` from ``arrays`` (keys as in :func:`take`); others are not touched.
+
+    A missing weight or another shape raises ``ValueError`` that names ``source``, the weight and both shapes;
+    nothing has been changed then. Entries of ``arrays`` that belong to other layers are ignored.
+    """
+    variables = _variables(model, layers)
+    for key, variable in variables.items():
+        if key not in arrays:
+            raise ValueError(
+                f"{source} lacks {key!r} of shape {tuple(variable.shape)}; it has {len(arrays)} weights. Nothing was "
+                f"loaded: use the weights of this architecture, without its top, or weights=None."
+            )
+        if tuple(arrays[key].shape) != tuple(variable.shape):
+            raise ValueError(
+                f"{source}: {key!r} has shape {tuple(arrays[key].shape)}, but the network expects "
+                f"{tuple(variable.shape)}. Nothing was loaded: the file belongs to another network, alpha or size."
+            )
+    for key, variable in variables.items():
+        variable.assign(arrays[key])
+
+
+def draw(model: keras.Model, seed: int) -> None:
+    """Start all weights anew: kernels Glorot uniform, from the seed, the layer's name and the shape alone.
+
+    Biases and batch normalisation keep the fixed values that they are built with. Drawn with NumPy, so that the
+    start is the same under every Keras backend. (Glorot and Bengio 2010, eq. 16.)
+    """
+    for key, variable in _variables(model, None).items():
+        if key.endswith("/kernel"):
+            shape = tuple(variable.shape)
+            field, inputs, outputs = math.prod(shape[:-2]), *shape[-2:]
+            # A depthwise output sees one channel. (Keras counts them all, and 13 such layers silence a MobileNet.)
+            if isinstance(model.get_layer(key.split("/")[0]), keras.layers.DepthwiseConv2D):
+                inputs = 1
+            limit = math.sqrt(6.0 / (field * (inputs + outputs)))
+            # float32 from the start: the head of ResNet50 alone has 100 million weights.
+            values = seeds.generator(seed, "start", key).random(shape, dtype=np.float32)
+            values *= np.float32(2 * limit)
+            values -= np.float32(limit)
+            variable.assign(values)
+
+
+def read(path: Path | str) -> dict[str, np.ndarray]:
+    """Return the weights in a file: HDF5 in Keras' layout (a group a layer) or a ``.npz`` of this project.
+
+    The format is known by content, not by name. Nothing is unpickled, links inside the file are not followed, and
+    only plain numbers are read. Raises ``ValueError`` naming the file: neither format, too large, or a weight of a
+    name that no layer of this project has.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"There is no weights file {path}. Put it there, or pass weights='imagenet' for Keras' own, or None."
+        )
+    size = path.stat().st_size
+    if size > LARGEST_FILE:
+        raise ValueError(f"{path} has {size:,} bytes, more than the {LARGEST_FILE:,} that are read. Is it weights?")
+    with path.open("rb") as stream:
+        start = stream.read(8)
+    if start == b"\x89HDF\r\n\x1a\n":
+        return _read_hdf5(path)
+    if start[:4] == b"PK\x03\x04":
+        with np.load(path, allow_pickle=False) as arrays:
+            return {key: arrays[key] for key in arrays.files}
+    raise ValueError(
+        f"{path} is not a weights file: expected HDF5 or .npz, but it starts with {start!r}. "
+        f"Delete it and download it again."
+    )
+
+
+def _variables(model: keras.Model, layers: Iterable[str] | None) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for layer in model.layers if layers is None else [model.get_layer(name) for name in layers]:
+        for variable in layer.weights:
+            key = f"{layer.name}/{variable.name}"
+            while key in found:  # a layer made of layers, in an adopted model
+                key += "+"
+            found[key] = variable
+    return found
+
+
+def _read_hdf5(path: Path) -> dict[str, np.ndarray]:
+    # Only weight files need it, and not every machine reads one.
+    import h5py
+
+    arrays: dict[str, np.ndarray] = {}
+
+    def visit(name: str, entry: Any) -> None:
+        if not isinstance(entry, h5py.Dataset):
+            return
+        if name.startswith("optimizer_weights/"):
+            return
+        if entry.dtype.kind != "f":
+            raise ValueError(f"{path}: {name!r} is of type {entry.dtype}, not numbers. It is not a weights file.")
+        if entry.nbytes > LARGEST_FILE or entry.is_virtual or entry.external:
+            raise ValueError(f"{path}: {name!r} claims {entry.nbytes:,} bytes or lies in another file. It is not read.")
+        # A whole model's file keeps its weights one group deeper.
+        key = f"{name.removeprefix('model_weights/').split('/')[0]}/{_role(path, name)}"
+        if key in arrays:
+            raise ValueError(f"{path} holds {key!r} twice. Expected one group a layer, without nested models.")
+        arrays[key] = entry[()].astype(np.float32)
+
+    try:
+        with h5py.File(path, "r") as file:
+            file.visititems(visit)
+    except OSError as error:
+        raise ValueError(f"{path} is damaged HDF5 ({error}). Delete it and download it again.") from error
+    return arrays
+
+
+def _role(path: Path, name: str) -> str:
+    last = name.split("/")[-1].removesuffix(":0")
+    for pattern, role in _ROLES:
+        if pattern.search(last):
+            return role
+    raise ValueError(
+        f"{path}: no weight of these networks is called {name!r}. Expected a file of Keras' applications without top."
+    )

@@ -1,0 +1,196 @@
+"""The forward pass: equal to the model's own, in batches of one size, in either engine; and a quiet start."""
+
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import onnx
+import openvino
+import pytest
+
+from rrr_utils import engine, networks, weights
+
+
+@pytest.fixture(scope="module")
+def network():
+    return networks.build("convnet", classes=3, size=32, weights=None)
+
+
+def pictures(n, size=32):
+    return np.random.default_rng(0).integers(0, 256, (n, size, size, 3), np.uint8)
+
+
+def direct(network, images):
+    return np.array(network.model(images.astype(np.float32), training=False))
+
+
+@pytest.mark.parametrize("kind", engine.KINDS)
+def test_logits_are_those_of_the_model(network, kind):
+    """Whatever the number of images, with 4 at a time, the result is the model's in inference mode."""
+    run = engine.forward(network, kind, batch=4)
+    for n in (9, 1, 4):
+        images = pictures(n)
+        logits = run(images)
+        assert (logits.shape, logits.dtype) == ((n, 3), np.float32)
+        np.testing.assert_allclose(logits, direct(network, images), atol=1e-5)
+    assert run(pictures(0)).shape == (0, 3)
+
+
+def test_both_engines_agree_on_random_weights():
+    """Compiled and OpenVINO passes differ by less than 1e-3 of the logits' scale: float32 in both, not bfloat16."""
+    network = networks.build("mobilenet", classes=4, size=64, alpha=0.25, weights=None)
+    images = pictures(8, 64)
+    compiled, converted = (engine.forward(network, kind, batch=8)(images) for kind in engine.KINDS)
+    assert np.ptp(compiled) > 0
+    np.testing.assert_allclose(converted, compiled, atol=1e-3 * np.abs(compiled).max())
+
+
+def test_an_images_logits_do_not_depend_on_its_company(network):
+    """Alone, first or last of many, an image gets the same bits."""
+    images = pictures(9)
+    run = engine.forward(network, batch=4)
+    together = run(images)
+    alone = np.concatenate([run(images[place : place + 1]) for place in range(9)])
+    np.testing.assert_array_equal(together, alone)
+
+
+def test_weights_restored_later_count_in_the_compiled_pass():
+    """A pass made before a checkpoint is loaded gives the checkpoint's logits afterwards."""
+    network = networks.build("convnet", classes=2, size=32, weights=None)
+    run = engine.forward(network)
+    images = pictures(3)
+    before = run(images)
+    other = weights.take(networks.build("convnet", classes=2, size=32, weights=None, seed=1).model)
+    weights.put(network.model, other, network.trainable_layers("all"), "another seed")
+    assert not np.allclose(run(images), before)
+    np.testing.assert_allclose(run(images), direct(network, images), atol=1e-5)
+
+
+def test_nothing_is_traced_twice():
+    """Batches of every size go through one compiled function."""
+    traced = []
+
+    @keras.saving.register_keras_serializable("tests")
+    class Counting(keras.layers.Layer):
+        def call(self, x):
+            traced.append(x.shape)
+            return x
+
+    inputs = keras.Input((4, 4, 3))
+    model = keras.Model(inputs, keras.layers.Flatten()(Counting()(inputs)))
+    run = engine.forward(model, batch=4)
+    traced.clear()
+    for n in (1, 4, 5, 11):
+        run(pictures(n, 4))
+    assert [tuple(shape) for shape in traced] == [(4, 4, 4, 3)]
+
+
+def test_a_prefix_is_run_too(network):
+    """Any model with one input and one output can be run; the result has that model's shape."""
+    prefix, suffix = network.split("dense")
+    images = pictures(5)
+    features = engine.forward(prefix, batch=2)(images)
+    assert features.shape == (5, 4, 4, 48)
+    np.testing.assert_allclose(engine.forward(suffix, batch=2)(features), direct(network, images), atol=1e-5)
+
+
+def test_images_of_another_size_are_refused(network):
+    """A single image without its batch and images of another size get an error with both shapes and the remedy."""
+    run = engine.forward(network)
+    for wrong in (np.zeros((32, 32, 3)), np.zeros((1, 64, 64, 3))):
+        with pytest.raises(ValueError, match=r"\('N', 32, 32, 3\), but .*images\.squash"):
+            run(wrong)
+    with pytest.raises(ValueError, match="`kind` must be one of"):
+        engine.forward(network, "xla")
+    with pytest.raises(ValueError, match="`batch` must be at least 1"):
+        engine.forward(network, batch=0)
+
+
+def test_an_onnx_file_is_read(tmp_path):
+    """y = x W with W = [[1, 2], [3, 4]] gives (1, 1) -> (4, 6); a file that is no network is refused by name."""
+    weight = onnx.numpy_helper.from_array(np.array([[1, 2], [3, 4]], np.float32), "w")
+    shape = ("x", onnx.TensorProto.FLOAT, [1, 2]), ("y", onnx.TensorProto.FLOAT, [1, 2])
+    x, y = (onnx.helper.make_tensor_value_info(*each) for each in shape)
+    graph = onnx.helper.make_graph([onnx.helper.make_node("MatMul", ["x", "w"], ["y"])], "tiny", [x], [y], [weight])
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 13)]), tmp_path / "tiny.onnx")
+    result = engine.read_file(tmp_path / "tiny.onnx")(np.ones((1, 2), np.float32))
+    np.testing.assert_array_equal(result, [[4, 6]])
+    (tmp_path / "torn.onnx").write_bytes((tmp_path / "tiny.onnx").read_bytes()[:30])
+    with pytest.raises(ValueError, match=r"(?s)torn\.onnx cannot be read.*Delete it and fetch it again"):
+        engine.read_file(tmp_path / "torn.onnx")
+
+
+def test_openvino_is_told_to_stay_in_float32(network, monkeypatch):
+    """The precision and the number of threads are set, not left to the processor that happens to be there."""
+    seen = {}
+    original = openvino.Core.compile_model
+
+    def spy(core, model, device, settings):
+        seen.update(settings)
+        return original(core, model, device, settings)
+
+    monkeypatch.setattr(openvino.Core, "compile_model", spy)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    engine.forward(network, "openvino")
+    assert seen["INFERENCE_PRECISION_HINT"] == "f32"
+    assert seen["INFERENCE_NUM_THREADS"] == 1
+
+
+STARTED = """
+from rrr_utils import engine
+assert engine.start() == 1
+import keras, numpy as np, tensorflow as tf
+from rrr_utils import networks
+assert tf.config.threading.get_intra_op_parallelism_threads() == 1
+assert tf.config.threading.get_inter_op_parallelism_threads() == 1
+engine.start(1)
+network = networks.build("convnet", classes=2, size=32, weights=None)
+network.model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+images = np.zeros((4, 32, 32, 3), np.uint8)
+network.model.fit(images, np.array([0, 1, 0, 1]), verbose=0)
+print(engine.forward(network)(images).shape)
+try:
+    engine.start(2)
+except RuntimeError as error:
+    print(error)
+"""
+
+
+@pytest.mark.slow
+def test_a_started_engine_is_quiet_and_keeps_its_threads(monkeypatch):
+    """Nothing reaches file descriptor 2 from the import to training; the number of threads is fixed, then refused."""
+    for name in ("TF_CPP_MIN_LOG_LEVEL", "RRR_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    done = subprocess.run([sys.executable, "-c", STARTED], capture_output=True, text=True, timeout=300)
+    assert done.stderr == ""
+    first, second = done.stdout.splitlines()
+    assert first == "(4, 2)"
+    assert "another number of threads than 2" in second
+    assert "Restart the kernel" in second
+
+
+def test_the_number_of_threads_must_be_one(monkeypatch):
+    """A number below one and a word are refused before anything is imported or set."""
+    with pytest.raises(ValueError, match="at least 1, but 0 was passed"):
+        engine.start(0)
+    monkeypatch.setenv("RRR_THREADS", "two")
+    with pytest.raises(ValueError, match="RRR_THREADS must be a number of threads, at least 1, but it is 'two'"):
+        engine.start()
+
+
+def test_an_error_behind_the_quiet_start_is_shown(capfd):
+    """What was kept from descriptor 2 is written there if the block fails, and descriptor 2 works afterwards."""
+
+    def fail():
+        with engine._quiet():
+            os.write(2, b"the reason")
+            raise ImportError
+
+    with pytest.raises(ImportError):
+        fail()
+    with engine._quiet():
+        os.write(2, b"noise")
+    os.write(2, b", and on")
+    assert capfd.readouterr().err == "the reason, and on"

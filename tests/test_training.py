@@ -1,0 +1,447 @@
+"""Training: what moves and what does not, what is kept of every epoch, and that an interruption changes nothing."""
+
+import errno
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from rrr_utils import files, networks, training, weights
+from rrr_utils.batches import Batches
+
+N, SIZE = 10, 8
+STAGE = training.Stage(epochs=3, optimizer="rmsprop", rate=1e-2, batch=4)
+
+
+def tiny(seed=0):
+    """A network with batch normalisation that compiles in a moment; its momentum of 0.5 moves in a few steps."""
+    layers = keras.layers
+    inputs = keras.Input((SIZE, SIZE, 3), name="images")
+    x = networks.Preprocess("tf", name="preprocess")(inputs)
+    x = layers.Conv2D(4, 3, strides=2, use_bias=False, name="convolution")(x)
+    x = layers.ReLU(name="relu")(layers.BatchNormalization(momentum=0.5, name="normalisation")(x))
+    outputs = layers.Dense(2, name="logits")(layers.Flatten(name="flatten")(x))
+    model = keras.Model(inputs, outputs, name="tiny")
+    weights.draw(model, seed)
+    blocks = {"conv1": ("convolution", "normalisation", "relu"), "dense": ("flatten", "logits")}
+    return networks.Network("tiny", model, SIZE, 2, blocks, "relu", np.full(3, 127.5, np.float32))
+
+
+def data(n=N, size=SIZE, seed=0):
+    """Objects, light for class 1 and dark for class 0, before random backgrounds."""
+    random = np.random.default_rng(seed)
+    labels = np.arange(n) % 2
+    images = random.integers(0, 256, (n, size, size, 3), np.uint8)
+    masks = np.zeros((n, size, size), np.uint8)
+    masks[:, : size // 2, : size // 2] = 1
+    images[:, : size // 2, : size // 2] = np.where(labels, 230, 20)[:, None, None, None]
+    return training.TrainingData(images, masks, labels, [f"image-{place}" for place in range(n)])
+
+
+def splits(n=N, size=SIZE):
+    train, test = data(n, size), data(6, size, seed=1)
+    return {"train": (train.images, train.labels), "test": (test.images, test.labels)}
+
+
+def run(folder, network=None, strategy="all", stage=STAGE, trained_on="both", seed=0, **options):
+    network = network or tiny()
+    options = {"evaluate": splits(), **options}
+    return training.train(network, strategy, data(), stage, folder, trained_on=trained_on, seed=seed, **options)
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in sorted(Path(folder).iterdir())}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The run that interrupted ones have to equal: its history and its files."""
+    folder = tmp_path_factory.mktemp("whole")
+    history = run(folder)
+    return history, contents(folder)
+
+
+def test_a_run_leaves_a_checkpoint_an_epoch_and_its_history(whole):
+    """Epochs 0 to 3 and the record are all that is left, with a row for each epoch and split."""
+    history, kept = whole
+    assert list(kept) == ["epoch-00.npz", "epoch-01.npz", "epoch-02.npz", "epoch-03.npz", "record.json"]
+    assert list(history.columns) == ["epoch", "split", "loss", "accuracy"]
+    expected = [(epoch, split) for epoch in range(4) for split in ("train", "test")]
+    assert list(zip(history["epoch"], history["split"])) == expected
+
+
+def test_the_history_is_what_the_checkpoints_give_on_original_images(whole, tmp_path):
+    """Loss and accuracy of every epoch equal Keras' own, of the restored network in inference mode, to 1e-6."""
+    history, kept = whole
+    for name, content in kept.items():
+        (tmp_path / name).write_bytes(content)
+    network = tiny(seed=9)
+    for row in history.itertuples():
+        training.restore(network, tmp_path, row.epoch)
+        images, labels = splits()[row.split]
+        logits = network.model(images.astype(np.float32), training=False)
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)(labels, logits)
+        assert row.loss == pytest.approx(float(loss), abs=1e-6)
+        assert row.accuracy == np.mean(np.argmax(np.array(logits), axis=1) == labels)
+
+
+def test_training_is_that_of_a_plain_loop(whole, tmp_path):
+    """One batch after another through Keras' train_on_batch ends with the same weights: none is lost or repeated."""
+    network = tiny()
+    network.set_strategy("all")
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    network.model.compile(keras.optimizers.RMSprop(STAGE.rate), loss, jit_compile=False)
+    stream = Batches(data(), "both", seed=0, study_seed=0, batch=STAGE.batch, epochs=STAGE.epochs, folder=tmp_path)
+    assert len(stream) == 9
+    for index in range(len(stream)):
+        network.model.train_on_batch(*stream[index])
+    (tmp_path / "epoch-03.npz").write_bytes(whole[1]["epoch-03.npz"])
+    with np.load(tmp_path / "epoch-03.npz") as kept:
+        for key, array in weights.take(network.model).items():
+            np.testing.assert_allclose(kept[key], array, rtol=1e-5, atol=1e-6, err_msg=key)
+
+
+def test_the_same_seed_gives_the_same_bits(whole, tmp_path):
+    """Checkpoints, record and history are equal to the bit; another seed, or kind of image, gives others."""
+    history = run(tmp_path / "again")
+    assert contents(tmp_path / "again") == whole[1]
+    assert history.equals(whole[0])
+    run(tmp_path / "seed", seed=1)
+    run(tmp_path / "masked", trained_on="masked")
+    last = {name: contents(tmp_path / name)["epoch-03.npz"] for name in ("again", "seed", "masked")}
+    assert len(set(last.values())) == 3
+
+
+def test_the_network_learns(tmp_path):
+    """Light and dark objects are told apart after a few epochs, on images that it has not seen."""
+    stage = training.Stage(epochs=8, optimizer="adam", rate=1e-2, batch=4)
+    history = run(tmp_path, stage=stage, trained_on="swapped")
+    test = history[history["split"] == "test"].set_index("epoch")
+    assert test.loc[8, "accuracy"] == 1
+    assert test.loc[8, "loss"] < 0.5 * test.loc[0, "loss"]
+
+
+def test_only_the_layers_of_the_strategy_move(tmp_path):
+    """With the head alone, the convolution and the running statistics keep their bits, and no checkpoint has them."""
+    network = tiny()
+    before = weights.take(network.model)
+    run(tmp_path, network, strategy="dense")
+    after = weights.take(network.model)
+    assert {key for key in before if not np.array_equal(before[key], after[key])} == {"logits/kernel", "logits/bias"}
+    with np.load(tmp_path / "epoch-03.npz") as kept:
+        assert set(kept.files) == {"logits/kernel", "logits/bias"}
+
+
+def moved(name, strategy, tmp_path):
+    """Train a real network for two batches and return the names of the layers of which a weight has changed."""
+    network = networks.build(name, classes=2, size=32, alpha=0.25 if name == "mobilenet" else 1.0, weights=None)
+    # Shifted and stretched statistics, so that an update or the batch's own statistics would show.
+    for layer in network.model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.moving_mean.assign(np.full(layer.moving_mean.shape, 0.01, np.float32))
+    before = weights.take(network.model)
+    inputs = data(6, 32)
+    stage = training.Stage(1, "rmsprop", 1e-3, batch=3)
+    evaluate = {"train": (inputs.images, inputs.labels)}
+    training.train(network, strategy, inputs, stage, tmp_path, trained_on="original", seed=0, evaluate=evaluate)
+    after = weights.take(network.model)
+    return network, {key for key in before if not np.array_equal(before[key], after[key])}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "strategy", "frozen", "trained"),
+    [
+        ("mobilenet", "blocks4-5", ["conv1_bn", "conv_pw_6_bn"], ["conv_dw_7_bn", "conv_pw_13_bn"]),
+        ("mobilenet", "blocks1-3", ["conv_dw_7_bn", "conv_pw_13_bn"], ["conv1_bn", "conv_pw_6_bn"]),
+        ("resnet50", "blocks4-5", ["conv1_bn", "conv3_block4_3_bn"], ["conv4_block1_0_bn", "conv5_block3_3_bn"]),
+    ],
+)
+def test_frozen_batch_normalisation_keeps_its_statistics(tmp_path, name, strategy, frozen, trained):
+    """Running means and variances move in the trained blocks, all of them, and nowhere else."""
+    network, keys = moved(name, strategy, tmp_path)
+    allowed = {
+        f"{layer}/{weight.name}"
+        for layer in network.trainable_layers(strategy)
+        for weight in network.model.get_layer(layer).weights
+    }
+    assert keys <= allowed
+    for statistic in ("moving_mean", "moving_variance"):
+        assert {key for key in keys if key.endswith(statistic)} == {key for key in allowed if key.endswith(statistic)}
+        assert {f"{layer}/{statistic}" for layer in trained} <= keys
+        assert not {f"{layer}/{statistic}" for layer in frozen} & keys
+
+
+class Killed(BaseException):
+    """What a kill looks like from inside."""
+
+
+def interrupted(tmp_path, at):
+    """Train and die in the moment ``at``; then train again, as a new process would, and return the files."""
+    calls = []
+    original = files.atomic
+
+    def dying(path):
+        calls.append(("before", Path(path).name))
+        if len(calls) == at:
+            raise Killed
+        return original(path)
+
+    def hook(done, total, text):
+        calls.append(("batch", done))
+        if len(calls) == at:
+            raise Killed
+
+    patch = pytest.MonkeyPatch()
+    patch.setattr(files, "atomic", dying)
+    network = tiny()
+    start = weights.take(network.model)
+    try:
+        run(tmp_path, network, progress=hook)
+    except Killed:
+        after = weights.take(network.model)
+        assert all(np.array_equal(start[key], after[key]) for key in start)
+        left = contents(tmp_path)
+    else:
+        left = None
+    finally:
+        patch.undo()
+    return calls[-1], left
+
+
+def test_an_interrupted_run_ends_as_if_nothing_had_happened(whole, tmp_path):
+    """Killed before any of its files is written or after any batch, and run again: the same files to the bit.
+
+    What is left at each kill pairs weights, optimizer and record of one epoch.
+    """
+    at, moments = 0, []
+    while True:
+        at += 1
+        folder = tmp_path / str(at)
+        moment, left = interrupted(folder, at)
+        if left is None:
+            break
+        moments.append(moment)
+        if "state.npz" in left:
+            with np.load(folder / "state.npz") as state:
+                record = json.loads(str(state["record"]))
+                with np.load(folder / f"epoch-{record['epoch']:02d}.npz") as kept:
+                    assert all(np.array_equal(state[key], kept[key]) for key in kept.files)
+                assert record["history"][-1]["epoch"] == record["epoch"]
+                assert state["hidden 0"] == 3 * record["epoch"]  # the optimizer has counted three batches an epoch
+        history = run(folder)
+        assert contents(folder) == whole[1], moment
+        assert history.equals(whole[0])
+        shutil.rmtree(folder)
+    assert len(moments) == 9 + 2 * 4 + 1  # batches; checkpoint and state of four epochs; the record
+    assert ("before", "state.npz") in moments
+
+
+KILLED = """
+import os, signal, sys
+from rrr_utils import engine
+sys.path.insert(0, {tests!r})
+if {threads}:
+    engine.start({threads})
+import test_training
+
+def hook(done, total, text):
+    print(done, total, text, flush=True)
+    if done == 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+test_training.run({folder!r}, progress=hook)
+"""
+
+
+@pytest.mark.slow
+def test_a_run_killed_for_good_goes_on_in_another_process(whole, tmp_path):
+    """SIGKILL in the middle of the second epoch, then the rest here: the same files to the bit."""
+    import tensorflow as tf
+
+    # As many threads as this process has (0: TensorFlow's default), because the bits depend on them.
+    threads = tf.config.threading.get_intra_op_parallelism_threads()
+    script = KILLED.format(tests=str(Path(__file__).parent), folder=str(tmp_path), threads=threads)
+    died = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300)
+    assert died.returncode == -signal.SIGKILL, died.stderr
+    assert died.stdout.splitlines()[-1].startswith("5 9 epoch 2 of 3, loss 0.")
+    assert sorted(contents(tmp_path)) == ["epoch-00.npz", "epoch-01.npz", "state.npz"]
+    (tmp_path / ".epoch-02-torn.npz").write_bytes(b"half a file")
+    steps = []
+    history = run(tmp_path, progress=lambda done, total, text: steps.append(done))
+    assert steps == [4, 5, 6, 7, 8, 9]
+    assert contents(tmp_path) == whole[1]
+    assert history.equals(whole[0])
+
+
+def test_a_finished_run_is_not_repeated(whole, tmp_path):
+    """Called again, with the start weights or the trained network, nothing is trained or written, only loaded."""
+    run(tmp_path)
+    before = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    network = tiny()
+    for _ in range(2):
+        history = run(tmp_path, network, progress=lambda *step: pytest.fail("a batch was trained"))
+        assert history.equals(whole[0])
+        with np.load(tmp_path / "epoch-03.npz") as kept:
+            assert all(np.array_equal(kept[key], array) for key, array in weights.take(network.model).items())
+    assert {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seed": 1},
+        {"network": 1},
+        {"trained_on": "swapped"},
+        {"stage": training.Stage(2, "rmsprop", 1e-2, batch=4)},
+        {"strategy": "dense"},
+        {"evaluate": {"test": splits()["test"]}},
+    ],
+)
+def test_a_run_with_other_arguments_begins_anew(whole, tmp_path, change):
+    """Another seed, start, kind of image, stage, strategy or split leaves nothing of the run before."""
+    for name, content in whole[1].items():
+        (tmp_path / name).write_bytes(content)
+    if "network" in change:
+        change = {"network": tiny(seed=change["network"])}
+    history = run(tmp_path, **change)
+    kept = contents(tmp_path)
+    assert kept["record.json"] != whole[1]["record.json"]
+    assert len(kept) == history["epoch"].max() + 2
+    again = {**change, "network": tiny(seed=1)} if "network" in change else change
+    run(tmp_path / "fresh", **again)
+    assert {name: kept[name] for name in kept} == contents(tmp_path / "fresh")
+
+
+def test_a_run_whose_checkpoint_is_gone_is_repeated(whole, tmp_path):
+    """A missing checkpoint makes a finished run unfinished; it comes back with the same bits."""
+    for name, content in whole[1].items():
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "epoch-02.npz").unlink()
+    run(tmp_path)
+    assert contents(tmp_path) == whole[1]
+
+
+def test_a_full_disk_leaves_whole_files(whole, tmp_path, monkeypatch):
+    """A disk that fills up in epoch 2 stops the run with the remedy; what was there stays, the rest follows later."""
+    original = np.savez
+
+    def full(path, **arrays):
+        if Path(path).name.startswith(".epoch-02"):
+            Path(path).write_bytes(b"the beginning")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        original(path, **arrays)
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(OSError, match=r"The disk is full: .*epoch-02\.npz was not written.*run the same command again"):
+        run(tmp_path)
+    assert sorted(contents(tmp_path)) == ["epoch-00.npz", "epoch-01.npz", "state.npz"]
+    monkeypatch.undo()
+    run(tmp_path)
+    assert contents(tmp_path) == whole[1]
+
+
+def test_a_loss_that_is_not_finite_stops_with_its_epoch(tmp_path):
+    """A huge rate diverges: the error names the epoch and the remedy, and the network has its start weights again."""
+    network = tiny()
+    start = weights.take(network.model)
+    stage = training.Stage(5, "rmsprop", 1e25, batch=4)
+    with pytest.raises(FloatingPointError, match=r"epoch [1-3]: training has diverged\. Use a smaller rate"):
+        run(tmp_path, network, stage=stage)
+    assert all(np.array_equal(start[key], array) for key, array in weights.take(network.model).items())
+    assert not (tmp_path / "record.json").exists()
+
+
+def test_progress_is_reported_after_every_batch(tmp_path):
+    """Three batches in each of three epochs, with what is under way in words."""
+    steps = []
+    run(tmp_path, progress=lambda *step: steps.append(step))
+    assert [step[:2] for step in steps] == [(done, 9) for done in range(1, 10)]
+    assert steps[3][2].startswith("epoch 2 of 3, loss 0.")
+
+
+def test_dropout_resumes_to_the_bit(tmp_path):
+    """An adopted model with Dropout draws from the run's seed, and goes on drawing where it was stopped."""
+
+    def model():
+        layers = keras.layers
+        inputs = keras.Input((SIZE, SIZE, 3))
+        x = layers.Dropout(0.5, name="dropout")(layers.Flatten(name="flatten")(inputs))
+        made = keras.Model(inputs, layers.Dense(2, name="answer")(x), name="perceptron")
+        weights.draw(made, 0)
+        return networks.adopt(made)
+
+    def stop(done, total, text):
+        if done == 5:
+            raise Killed
+
+    run(tmp_path / "one", model(), trained_on="original")
+    run(tmp_path / "seed", model(), trained_on="original", seed=1)
+    with pytest.raises(Killed):
+        run(tmp_path / "two", model(), trained_on="original", progress=stop)
+    run(tmp_path / "two", model(), trained_on="original")
+    assert contents(tmp_path / "two") == contents(tmp_path / "one")
+    assert contents(tmp_path / "seed")["epoch-01.npz"] != contents(tmp_path / "one")["epoch-01.npz"]
+
+
+def test_restoring_refuses_what_is_not_there(whole, tmp_path):
+    """An epoch that was not trained, a damaged file and another network's checkpoint are named, and nothing changes."""
+    for name, content in whole[1].items():
+        (tmp_path / name).write_bytes(content)
+    network = tiny()
+    before = weights.take(network.model)
+    with pytest.raises(FileNotFoundError, match=r"epoch-07\.npz; .* has epochs \[0, 1, 2, 3\]"):
+        training.restore(network, tmp_path, 7)
+    (tmp_path / "epoch-01.npz").write_bytes(whole[1]["epoch-01.npz"][:-100])
+    with pytest.raises(ValueError, match=r"epoch-01\.npz is damaged.*run the training of"):
+        training.restore(network, tmp_path, 1)
+    np.savez(tmp_path / "epoch-02.npz", **{"elsewhere/kernel": np.zeros(3)})
+    with pytest.raises(ValueError, match=r"weights of \['elsewhere'\], which tiny lacks"):
+        training.restore(network, tmp_path, 2)
+    np.savez(tmp_path / "epoch-03.npz", **{"logits/kernel": before["logits/kernel"] + 1})
+    with pytest.raises(ValueError, match=r"epoch-03\.npz lacks 'logits/bias'"):
+        training.restore(network, tmp_path, 3)
+    assert all(np.array_equal(before[key], array) for key, array in weights.take(network.model).items())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"strategy": "head only"}, "`strategy` must be one of"),
+        ({"trained_on": "mask"}, "`trained_on` must be one of .* Did you mean 'masked'"),
+        ({"evaluate": {"test": (np.zeros((2, 9, 9, 3), np.uint8), [0, 1])}}, r"\(N, 8, 8, 3\) .* but the test images"),
+        (
+            {"evaluate": {"test": (np.zeros((2, 8, 8, 3), np.uint8), [0, 2])}},
+            "labels are 0 to 1, but those of the test",
+        ),
+    ],
+)
+def test_arguments_that_do_not_fit_are_refused_before_anything_is_written(tmp_path, options, message):
+    """An error names the argument; the folder stays as it was."""
+    with pytest.raises(ValueError, match=message):
+        run(tmp_path / "folder", **options)
+    assert not (tmp_path / "folder").exists()
+
+
+def test_one_class_cannot_be_learned(tmp_path):
+    """Training images of a single class are refused."""
+    one = data()
+    one.labels[:] = 1
+    with pytest.raises(ValueError, match="All 10 training images are of class 1: there is nothing to learn"):
+        training.train(tiny(), "all", one, STAGE, tmp_path, trained_on="original", seed=0, evaluate=splits())
+
+
+@pytest.mark.parametrize(
+    "change", [{"epochs": -1}, {"batch": 0}, {"rate": 0}, {"rate": float("nan")}, {"optimizer": "sgd"}]
+)
+def test_an_impossible_stage_is_refused(change):
+    """Negative epochs, empty batches, a rate of zero or not a number, an unknown optimizer."""
+    with pytest.raises(ValueError, match=r"A stage needs|`optimizer` must be one of"):
+        training.Stage(**{"epochs": 1, "optimizer": "adam", "rate": 1e-3, "batch": 4, **change})
