@@ -1,0 +1,186 @@
+"""What all explainers share: parameters in the constructor, images in the call, maps that keep the contract."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, ClassVar
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rrr_utils.choices import one_of
+from rrr_utils.explainers import relevance
+
+PROTOCOLS = ("ours", "authors")
+
+# images (N, H, W, 3) -> logits (N, classes)
+Forward = Callable[[NDArray], NDArray]
+
+# The compiled passes of each model that is alive, by batch.
+_passes: "WeakKeyDictionary[Any, dict[int, Forward]]" = WeakKeyDictionary()
+
+
+class Explainer(ABC):
+    """An explainer: ``Explainer(parameters)(network, images, classes) -> relevance``.
+
+    Attributes
+    ----------
+    name
+        One of ``EXPLAINERS``, as the tables have it.
+    protocol
+        ``"ours"``, or ``"authors"`` for what the code of Nguyen, Oberföll and Färber (2020) computes.
+    design
+        In words, what else tells two settings of the explainer apart; may be empty.
+    samples
+        How many perturbations are drawn for an image; 0 where nothing is drawn.
+    """
+
+    name: ClassVar[str]
+    design: str = ""
+    samples: int = 0
+
+    def __init__(self, protocol: str = "ours", batch: int = 32) -> None:
+        one_of("protocol", protocol, PROTOCOLS)
+        self.protocol, self.batch = protocol, at_least("batch", batch, 1)
+
+    def __call__(
+        self,
+        network: Any,
+        images: ArrayLike,
+        classes: ArrayLike,
+        ids: Sequence[str] | None = None,
+        signed: bool = False,
+    ) -> NDArray[np.float32]:
+        """Return one relevance map an image.
+
+        Parameters
+        ----------
+        network
+            A :class:`~rrr_utils.networks.Network`; for LIME and Occlusion also any function from images
+            ``(n, H, W, 3)`` float32 to logits ``(n, classes)``.
+        images
+            ``(N, H, W, 3)`` RGB from 0 to 255, uint8 or float, at the network's size.
+        classes
+            ``(N,)`` integers: the class whose logit is explained, image by image.
+        ids
+            Names of the images, from which perturbations follow and which errors name; by default a hash of the pixels.
+        signed
+            Return maps of both signs, divided by their largest absolute value; not with ``protocol="authors"``, whose
+            maps have none.
+
+        Returns
+        -------
+        ``(N, H, W)`` float32 in [0, 1]: the positive part of each map divided by its maximum. A map with no positive
+        relevance is all zero. Besides the result, memory does not grow with N.
+
+        Raises
+        ------
+        ValueError
+            If shapes do not fit, a class is out of range, or a map turns out NaN or infinite; images are named.
+        """
+        return self._finished(network, images, classes, ids, signed)
+
+    @abstractmethod
+    def _explain(
+        self, network: Any, images: NDArray, classes: NDArray[np.int64], ids: tuple[str, ...], signed: bool
+    ) -> Iterator[NDArray]:
+        """Yield raw maps ``(n, H, W)`` of the images in order, some at a time."""
+
+    def _finished(
+        self,
+        network: Any,
+        images: ArrayLike,
+        classes: ArrayLike,
+        ids: Sequence[str] | None,
+        signed: bool,
+        **options: Any,
+    ) -> NDArray[np.float32]:
+        pictures, labels, names = relevance.check(images, classes, ids)
+        check_fit(network, pictures, labels, names)
+        if signed and self.protocol == "authors":
+            raise ValueError(f"{self.name} has no signed maps under protocol='authors'. Use protocol='ours'.")
+        maps = np.zeros(pictures.shape[:3], dtype=np.float32)
+        done = 0
+        for raw in self._explain(network, pictures, labels, names, signed, **options) if len(pictures) else ():
+            here = slice(done, done + len(raw))
+            maps[here] = relevance.finish(raw, names[here], self.name, signed)
+            done = here.stop
+        return maps
+
+
+def is_network(network: Any) -> bool:
+    """Whether ``network`` is a Network, rather than a plain function from images to logits."""
+    return hasattr(network, "model") and hasattr(network, "grad_cam_layer")
+
+
+def check_fit(network: Any, images: NDArray, classes: NDArray[np.int64], ids: tuple[str, ...]) -> None:
+    """Raise unless ``network`` is one, takes images of this size and has these classes."""
+    if not is_network(network):
+        if hasattr(network, "get_layer") or not callable(network):
+            raise TypeError(
+                f"`network` must be a Network or a function from images to logits, but {type(network).__name__} was "
+                "passed. Make a Keras model a Network with rrr_utils.networks.adopt(model)."
+            )
+        return
+    if len(images) and images.shape[1:] != (network.size, network.size, 3):
+        raise ValueError(
+            f"`images` must have the shape (N, {network.size}, {network.size}, 3) for {network.name}, but "
+            f"{images.shape} was passed. Resize them with rrr_utils.images.squash."
+        )
+    _check_range(classes, network.classes, ids)
+
+
+def logits(forward: Forward, images: NDArray[np.float32], own: int, name: str, explainer: str) -> NDArray[np.float64]:
+    """Return ``forward(images)`` as ``(n, classes)`` float64, for versions of one image called ``name``.
+
+    Raises ``ValueError`` if it has another shape, too few classes for the class ``own``, or NaN or infinite values.
+    """
+    outputs = np.asarray(forward(images), dtype=np.float64)
+    if outputs.ndim != 2 or len(outputs) != len(images):
+        raise ValueError(
+            f"`network` must return logits of shape ({len(images)}, classes) for images of shape {images.shape}, but "
+            f"returned {outputs.shape}."
+        )
+    _check_range([own], outputs.shape[1], [name])
+    relevance.refuse_broken("network's output", outputs, [name] * len(outputs), explainer)
+    return outputs
+
+
+def as_forward(network: Any, batch: int) -> Forward:
+    """Return the function from images to logits: the network's pass in batches of ``batch``, or what was passed.
+
+    A network's pass is compiled once for each ``batch`` and sees later changes of its weights.
+    """
+    if not is_network(network):
+        return network
+    # Imported here because TensorFlow takes ten seconds to import, and a plain function does not need it.
+    import keras
+
+    from rrr_utils import engine
+
+    passes = _passes.setdefault(network.model, {})
+    if batch not in passes:
+        # A second model of the same layers: a pass that held the key itself would keep it from being forgotten.
+        passes[batch] = engine.forward(keras.Model(network.model.inputs, network.model.outputs), batch=batch)
+    return passes[batch]
+
+
+def even(count: int, batch: int) -> int:
+    """Return the size of equal batches of at most ``batch`` that hold ``count`` with the least to pad."""
+    return -(-count // -(-count // batch))
+
+
+def at_least(name: str, value: int, least: int) -> int:
+    """Return ``value`` if it is a whole number of at least ``least``, or raise ``ValueError``."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
+        raise ValueError(f"`{name}` must be a whole number of at least {least}, but {value!r} was passed.")
+    return int(value)
+
+
+def _check_range(classes: Iterable[int], count: int, ids: Sequence[str]) -> None:
+    for label, name in zip(classes, ids):
+        if label >= count:
+            raise ValueError(
+                f"The class of image {name!r} must be from 0 to {count - 1}, because the network has {count} classes, "
+                f"but {label} was passed."
+            )

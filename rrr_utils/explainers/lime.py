@@ -1,0 +1,232 @@
+"""LIME: a linear model of a class's logit in which superpixels are shown or hidden."""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rrr_utils import progress, seeds
+from rrr_utils.explainers import base
+
+# Superpixels are cut at this size, so that networks of other sizes see the same perturbations.
+SIZE = 224
+_KERNEL_WIDTH = 0.25
+_RIDGE = 1.0
+_SHOWN_BY_AUTHORS = 5
+# 512 label maps of 224 x 224 two-byte numbers are 51 MB: more images than a study scores at a checkpoint.
+_REMEMBERED = 512
+
+
+class LIME(base.Explainer):
+    """LIME for images (Ribeiro, Singh and Guestrin 2016), as the package lime 0.2.0.1 computes it.
+
+    Superpixels by quickshift (kernel size 4, largest distance 200, ratio 0.2) at 224 pixels; an image of another size
+    is resized for them, and the labels brought back by nearest neighbour. A perturbation hides each superpixel by the
+    toss of a coin behind its mean colour (in whole grey levels, as lime does on 8-bit images); the first hides none.
+    A ridge regression (alpha 1, with intercept) of the class's logit on what is shown, weighted by a kernel of width
+    0.25 on the cosine distance to the whole image, gives each superpixel a weight, and its pixels get the positive part
+    of it. ``signed`` gives the weight itself.
+
+    Perturbations follow from ``seed`` and the image's id alone: neither from the network nor from the order of calls.
+
+    Parameters
+    ----------
+    samples
+        Perturbations an image, at least 2. Too few pull the score towards chance, because the positive part of a noisy
+        weight is positive.
+    seed
+        The study's seed.
+    protocol
+        ``"authors"``: the probability in place of the logit, and 1 on the five superpixels of the largest positive
+        weights, 0 elsewhere.
+    batch
+        How many images the network sees at once.
+    """
+
+    name = "lime"
+    design = "coin flips"
+
+    def __init__(self, samples: int = 1000, seed: int = 0, protocol: str = "ours", batch: int = 32) -> None:
+        super().__init__(protocol, batch)
+        self.samples, self.seed = base.at_least("samples", samples, 2), seed
+        # Quickshift takes 0.3 s an image and every checkpoint asks for the same images.
+        self._remembered: OrderedDict[str, NDArray[np.integer]] = OrderedDict()
+
+    def __call__(
+        self,
+        network: Any,
+        images: ArrayLike,
+        classes: ArrayLike,
+        ids: Sequence[str] | None = None,
+        signed: bool = False,
+        segments: Sequence[ArrayLike] | None = None,
+    ) -> NDArray[np.float32]:
+        """Return one relevance map an image; see :meth:`Explainer.__call__`.
+
+        ``segments`` takes the place of quickshift: one array ``(h, w)`` of integers an image, each number a superpixel.
+        Where its size is not the image's it is resized by nearest neighbour.
+        """
+        return self._finished(network, images, classes, ids, signed, segments=segments)
+
+    def _explain(
+        self,
+        network: Any,
+        images: NDArray,
+        classes: NDArray[np.int64],
+        ids: tuple[str, ...],
+        signed: bool,
+        segments: Sequence[ArrayLike] | None = None,
+    ) -> Iterator[NDArray]:
+        if segments is not None and len(segments) != len(images):
+            raise ValueError(
+                f"`segments` must hold one array an image, but {len(segments)} were passed for images of shape "
+                f"{images.shape}."
+            )
+        batch = base.even(self.samples, self.batch)
+        forward = base.as_forward(network, batch)
+        for place in progress.track(range(len(images)), self.name):
+            own, name = int(classes[place]), ids[place]
+            labels = self._superpixels(images[place]) if segments is None else _checked(segments[place], name)
+            rows, labels = perturbations(labels, images.shape[1:3], self.samples, self.seed, name)
+            outputs = self._outputs(forward, images[place], own, name, rows, labels, batch)
+            weights = coefficients(rows, outputs)
+            if self.protocol == "authors":
+                weights = _largest(weights)
+            yield weights[labels][None]
+
+    def _outputs(
+        self,
+        forward: base.Forward,
+        image: NDArray,
+        own: int,
+        name: str,
+        rows: NDArray[np.bool_],
+        labels: NDArray[np.intp],
+        batch: int,
+    ) -> NDArray[np.float64]:
+        """Return the class's logit (or probability) of every perturbation, ``(samples,)``."""
+        shown, hidden = image.astype(np.float32), mean_colours(image, labels)[labels].astype(np.float32)
+        outputs = np.empty(len(rows))
+        for start in range(0, len(rows), batch):
+            here = slice(start, start + batch)
+            images = np.where(rows[here][:, labels][..., None], shown, hidden)
+            logits = base.logits(forward, images, own, name, self.name)
+            outputs[here] = (_softmax(logits) if self.protocol == "authors" else logits)[:, own]
+        return outputs
+
+    def _superpixels(self, image: NDArray) -> NDArray[np.integer]:
+        pixels = _bytes(image)
+        key = hashlib.sha256(f"{pixels.shape}".encode() + pixels.tobytes()).hexdigest()
+        if key not in self._remembered:
+            self._remembered[key] = superpixels(pixels).astype(np.uint16)
+            if len(self._remembered) > _REMEMBERED:
+                self._remembered.popitem(last=False)
+        self._remembered.move_to_end(key)
+        return self._remembered[key]
+
+
+def superpixels(image: NDArray) -> NDArray[np.int64]:
+    """Return quickshift's superpixels of an image ``(H, W, 3)`` uint8, ``(224, 224)`` integers from 0 without gaps.
+
+    Parameters and random tie-breaking are those of lime: the same labels for the same image on every call. An image of
+    another size is first resized to 224 x 224 by PIL's bilinear filter.
+    """
+    # Imported here: only this explainer needs them.
+    from PIL import Image
+    from skimage.segmentation import quickshift
+
+    if image.shape[:2] != (SIZE, SIZE):
+        image = np.asarray(Image.fromarray(image).resize((SIZE, SIZE), Image.Resampling.BILINEAR))
+    return quickshift(image, kernel_size=4, max_dist=200, ratio=0.2)
+
+
+def perturbations(
+    labels: NDArray[np.integer], size: tuple[int, int], samples: int, seed: int, name: str
+) -> tuple[NDArray[np.bool_], NDArray[np.intp]]:
+    """Return which superpixels each perturbation shows, ``(samples, K)`` bool, and their labels 0 to K - 1 at ``size``.
+
+    A coin is tossed for every superpixel of ``labels``, whatever ``size`` is, so that networks of all sizes see the
+    same draws; a superpixel that vanishes at ``size`` loses its column. The first row shows everything.
+    """
+    numbers, dense = np.unique(labels, return_inverse=True)
+    rows = seeds.generator(seed, "lime", name).integers(0, 2, (samples, len(numbers))).astype(bool)
+    rows[0] = True
+    kept, brought = np.unique(_nearest(dense.reshape(labels.shape), size), return_inverse=True)
+    return rows[:, kept], brought.reshape(size)
+
+
+def mean_colours(image: NDArray, labels: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return each superpixel's mean colour, ``(K, 3)``, cut to whole grey levels if the image holds whole levels."""
+    flat = labels.ravel()
+    count = np.bincount(flat)
+    means = np.stack([np.bincount(flat, image[..., channel].ravel()) / count for channel in range(3)], axis=1)
+    return np.floor(means) if (image == np.floor(image)).all() else means
+
+
+def kernel(rows: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return each perturbation's weight ``(samples,)``: lime's kernel on the cosine distance to the whole image."""
+    distance = 1.0 - np.sqrt(rows.mean(axis=1))
+    return np.sqrt(np.exp(-(distance**2) / _KERNEL_WIDTH**2))
+
+
+def linear_map(rows: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the matrix ``(K, samples)`` that takes the outputs of the perturbations to the superpixels' weights.
+
+    Weighted ridge regression with an intercept is linear in the outputs: with X the rows less their weighted mean and W
+    the kernel, it is (X' W X + I)^-1 X' W.
+    """
+    weight = kernel(rows)
+    centred = rows - np.average(rows, axis=0, weights=weight)
+    weighted = centred.T * weight
+    return np.asarray(np.linalg.solve(weighted @ centred + _RIDGE * np.eye(rows.shape[1]), weighted), np.float64)
+
+
+def coefficients(rows: NDArray[np.bool_], outputs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the superpixels' weights ``(K,)`` from the perturbations and the outputs ``(samples,)``."""
+    # Less the output of the whole image, which the intercept takes up: where a network does not react, the weights
+    # are exactly zero and not its rounding.
+    return linear_map(rows) @ (outputs - outputs[0])
+
+
+def _largest(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return 1 for the five largest positive weights and 0 for all others."""
+    best = np.argsort(-weights, kind="stable")[:_SHOWN_BY_AUTHORS]
+    return np.where(np.isin(np.arange(len(weights)), best) & (weights > 0), 1.0, 0.0)
+
+
+def _bytes(image: NDArray) -> NDArray[np.uint8]:
+    """Return the image as uint8; one that leaves 0 to 255, or stays within [0, 1], is stretched to that range."""
+    if image.dtype == np.uint8:
+        return image
+    low, high = float(image.min()), float(image.max())
+    if low >= 0 and high <= 1 and not (image == np.floor(image)).all():
+        low, high = 0.0, 1.0
+    elif low >= 0 and high <= 255:
+        low, high = 0.0, 255.0
+    return np.rint((image - low) * (255.0 / (high - low or 1.0))).astype(np.uint8)
+
+
+def _checked(labels: ArrayLike, name: str) -> NDArray[np.integer]:
+    array = np.asarray(labels)
+    if array.ndim != 2 or not np.issubdtype(array.dtype, np.integer) or 0 in array.shape:
+        raise ValueError(
+            f"`segments` of image {name!r} must be integers of shape (h, w), but {array.dtype} of shape {array.shape} "
+            "was passed."
+        )
+    return array
+
+
+def _nearest(labels: NDArray, size: tuple[int, int]) -> NDArray:
+    """Return labels at another size, each pixel from the cell that holds its middle."""
+    rows, columns = (
+        ((np.arange(pixels) + 0.5) * cells / pixels).astype(int) for pixels, cells in zip(size, labels.shape)
+    )
+    return labels[rows][:, columns]
+
+
+def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return exponentials / exponentials.sum(axis=1, keepdims=True)

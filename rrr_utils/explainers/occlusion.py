@@ -1,0 +1,130 @@
+"""Occlusion: how far a class's logit falls when a patch of the image is covered."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rrr_utils import progress
+from rrr_utils.explainers import base, relevance
+
+_GREY = 127.5
+
+
+class Occlusion(base.Explainer):
+    r"""Occlusion (Zeiler and Fergus 2014), measured against the whole image.
+
+    A square of ``patch`` pixels is put at every multiple of ``stride`` and, where these do not end at the border, at
+    the last position too. Relevance of a position is :math:`\max(0, z_c(\text{whole}) - z_c(\text{covered}))`; each
+    pixel gets the mean over the patches that cover it, so a network that reacts everywhere alike has a flat map, and
+    one that does not react has a zero map. ``signed`` gives the mean of the drops of both signs.
+
+    Parameters
+    ----------
+    patch, stride
+        In pixels; the defaults are the paper's for 224, a seventh and a fourteenth of the side. For 64 pixels take 12
+        and 6. ``stride`` must not exceed ``patch``, or pixels between the patches would never be covered.
+    fill
+        What covers: a number or RGB from 0 to 255. Default: the network's neutral colour, which its preprocessing maps
+        to 0; mid-grey 127.5 for plain functions.
+    protocol
+        ``"authors"``: multiples of the stride alone; the map of logits is zoomed by a cubic spline, shifted and scaled
+        to [0, 1] and taken from 1. Its zero is the highest logit, not "no change". A constant map becomes zero.
+    batch
+        How many images the network sees at once.
+    """
+
+    name = "occlusion"
+
+    def __init__(
+        self,
+        patch: int = 32,
+        stride: int = 16,
+        fill: float | Sequence[float] | None = None,
+        protocol: str = "ours",
+        batch: int = 32,
+    ) -> None:
+        super().__init__(protocol, batch)
+        self.patch, self.stride = base.at_least("patch", patch, 1), base.at_least("stride", stride, 1)
+        if self.stride > self.patch:
+            raise ValueError(f"`stride` must not exceed `patch` ({patch}), but {stride} was passed.")
+        self.fill = None if fill is None else np.broadcast_to(np.asarray(fill, dtype=np.float32), (3,))
+        self.design = f"patch {patch}, stride {stride}"
+
+    def _explain(
+        self, network: Any, images: NDArray, classes: NDArray[np.int64], ids: tuple[str, ...], signed: bool
+    ) -> Iterator[NDArray]:
+        size = images.shape[1:3]
+        if self.patch > min(size):
+            raise ValueError(
+                f"`patch` must not exceed the image, but {self.patch} was passed for images of shape {images.shape}. "
+                "A seventh of the side is the paper's."
+            )
+        rows, columns = (covered(length, self.patch, self.stride, self.protocol == "ours") for length in size)
+        fill = self.fill if self.fill is not None else getattr(network, "neutral", _GREY)
+        batch = base.even(1 + len(rows) * len(columns), self.batch)
+        forward = base.as_forward(network, batch)
+        for place in progress.track(range(len(images)), self.name):
+            own, name = int(classes[place]), ids[place]
+            outputs = self._logits(forward, images[place].astype(np.float32), own, name, rows, columns, fill, batch)
+            if self.protocol == "authors":
+                # Differences from one position, so that the spline leaves a constant map exactly constant.
+                moved = (outputs[1:] - outputs[1]).reshape(len(rows), len(columns))
+                yield _inverted(relevance.zoom(moved, size))[None]
+                continue
+            drops = (outputs[0] - outputs[1:]).reshape(len(rows), len(columns))
+            yield spread(drops if signed else np.maximum(drops, 0.0), rows, columns)[None]
+
+    def _logits(
+        self,
+        forward: base.Forward,
+        image: NDArray[np.float32],
+        own: int,
+        name: str,
+        rows: NDArray[np.bool_],
+        columns: NDArray[np.bool_],
+        fill: Any,
+        batch: int,
+    ) -> NDArray[np.float64]:
+        """Return the logit of the whole image, then of every position, row by row."""
+        positions = len(rows) * len(columns)
+        outputs = np.empty(1 + positions)
+        for start in range(0, 1 + positions, batch):
+            which = np.arange(start, min(start + batch, 1 + positions)) - 1
+            down, across = np.divmod(which, len(columns))
+            # Position -1 is the whole image.
+            hidden = rows[down][:, :, None] & columns[across][:, None, :] & (which >= 0)[:, None, None]
+            images = np.where(hidden[..., None], np.float32(fill), image)
+            outputs[which + 1] = base.logits(forward, images, own, name, self.name)[:, own]
+        return outputs
+
+
+def covered(length: int, patch: int, stride: int, to_border: bool = True) -> NDArray[np.bool_]:
+    """Return which pixels of a side of ``length`` each position covers, ``(positions, length)`` bool.
+
+    Positions are the multiples of ``stride`` and, with ``to_border``, the last one that fits if it is none of them.
+    """
+    starts = list(range(0, length - patch + 1, stride))
+    if to_border and starts[-1] != length - patch:
+        starts.append(length - patch)
+    pixel, start = np.arange(length), np.array(starts)[:, None]
+    return (pixel >= start) & (pixel < start + patch)
+
+
+def spread(values: NDArray[np.float64], rows: NDArray[np.bool_], columns: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the mean over the patches that cover each pixel, ``(H, W)``, of the positions' values ``(rows, columns)``.
+
+    A pixel that no patch covers gets 0.
+    """
+    total = rows.T.astype(float) @ values @ columns.astype(float)
+    count = np.outer(rows.sum(axis=0), columns.sum(axis=0))
+    return total / np.maximum(count, 1)
+
+
+def _inverted(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return 1 minus the values scaled to [0, 1]; zero where they are all the same."""
+    span = np.ptp(values)
+    if span == 0:
+        return np.zeros_like(values)
+    return 1.0 - (values - values.min()) / span

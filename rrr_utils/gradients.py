@@ -1,0 +1,111 @@
+"""Activations of a layer and gradients of a class's output with respect to them: the backend's own differentiation."""
+
+from collections.abc import Callable
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import keras
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rrr_utils.choices import one_of
+from rrr_utils.networks import node_of
+
+TARGETS = ("logit", "probability")
+BATCH = 16
+
+# (images, classes) -> (activations, gradients), all NumPy
+Pass = Callable[[NDArray[np.float32], NDArray[np.int32]], tuple[NDArray[np.float32], NDArray[np.float32]]]
+
+# One compiled pass a model, layer and target. The compiled passes hold the layers, not the model, so that an entry
+# goes when its model goes.
+_passes: "WeakKeyDictionary[keras.Model, dict[tuple[str, str], Pass]]" = WeakKeyDictionary()
+
+
+def activations_and_gradients(
+    network: Any, layer: str, images: ArrayLike, classes: ArrayLike, target: str = "logit"
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return what a layer puts out and how each image's own class depends on it, in inference mode.
+
+    Parameters
+    ----------
+    network
+        A :class:`~rrr_utils.networks.Network`. Its pass is compiled once for each layer and target; later changes of
+        the weights are seen, no other layer or variable is touched.
+    layer
+        Name of a layer of ``network.model`` with an output of shape ``(N, h, w, K)`` that the logits depend on.
+    images, classes
+        ``(N, H, W, 3)`` RGB from 0 to 255 and ``(N,)`` class numbers.
+    target
+        What is differentiated: the class's ``"logit"``, or its softmax ``"probability"`` in float32, which loses the
+        gradient where the network is sure (at a margin of about 17 it is exactly 1).
+
+    Returns
+    -------
+    Activations ``(N, h, w, K)`` and gradients of the same shape, float32. Both grow with N: pass some images at a time.
+
+    Raises
+    ------
+    ValueError
+        If there is no such layer, if its output has another number of axes, or if the logits do not depend on it.
+    """
+    one_of("target", target, TARGETS)
+    pictures, labels = np.asarray(images), np.asarray(classes, dtype=np.int32)
+    compiled = _passes.setdefault(network.model, {})
+    if (layer, target) not in compiled:
+        one_of("layer", layer, [each.name for each in network.model.layers])
+        compiled[layer, target] = _compile(network.model, layer, target)
+    parts = [
+        compiled[layer, target](pictures[start : start + BATCH].astype(np.float32), labels[start : start + BATCH])
+        for start in range(0, max(len(pictures), 1), BATCH)
+    ]
+    return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+
+
+def _compile(model: keras.Model, layer: str, target: str) -> Pass:
+    # The call inside this model: an adopted network shares its layers with the model that it was made from.
+    output = node_of(model, model.get_layer(layer)).outputs[0]
+    if len(output.shape) != 4:
+        raise ValueError(
+            f"Layer {layer!r} must put out (N, h, w, K), but its output has the shape {tuple(output.shape)}. "
+            "Name a convolution or its activation."
+        )
+    both = keras.Model(model.inputs, [output, model.outputs[0]])
+    backend = keras.backend.backend()
+    one_of("backend", backend, _BACKENDS)
+    return _BACKENDS[backend](both, layer, target)
+
+
+def _tensorflow(both: keras.Model, layer: str, target: str) -> Pass:
+    # Imported here, so that the module loads on another backend.
+    import tensorflow as tf
+
+    shape = both.inputs[0].shape
+
+    # A free number of images: one trace serves every batch, with no padding to compute in vain.
+    @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32), tf.TensorSpec([None], tf.int32)])
+    def run(images: Any, classes: Any) -> Any:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(images)
+            activations, logits = both(images, training=False)
+            outputs = tf.nn.softmax(logits) if target == "probability" else logits
+            chosen = tf.gather(outputs, classes, batch_dims=1)
+        gradients = tape.gradient(chosen, activations)
+        if gradients is None:
+            raise ValueError(
+                f"The logits do not depend on layer {layer!r}, so they have no gradient there. "
+                "Name a layer between the images and the logits."
+            )
+        return tf.cast(activations, tf.float32), tf.cast(gradients, tf.float32)
+
+    def compiled(
+        images: NDArray[np.float32], classes: NDArray[np.int32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        activations, gradients = run(tf.constant(images), tf.constant(classes))
+        return activations.numpy(), gradients.numpy()
+
+    compiled.traces = run.experimental_get_tracing_count  # type: ignore[attr-defined]
+    return compiled
+
+
+_BACKENDS: dict[str, Callable[[keras.Model, str, str], Pass]] = {"tensorflow": _tensorflow}
