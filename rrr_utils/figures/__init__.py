@@ -1,0 +1,25 @@
+"""Figures: each is a function of a table (or of images, masks and maps) and computes nothing else."""
+
+from rrr_utils.figures.data import area_histogram, background_strip, picture_row
+from rrr_utils.figures.dots import accuracy_by_background, score_by_explainer
+from rrr_utils.figures.epochs import accuracy_over_epochs, score_over_epochs
+from rrr_utils.figures.grids import explanation_grid, mask_grid
+from rrr_utils.figures.story import story, story_in_words
+from rrr_utils.figures.style import BACKGROUND_LABELS, STYLE, Style
+
+__all__ = [
+    "BACKGROUND_LABELS",
+    "STYLE",
+    "Style",
+    "accuracy_by_background",
+    "accuracy_over_epochs",
+    "area_histogram",
+    "background_strip",
+    "explanation_grid",
+    "mask_grid",
+    "picture_row",
+    "score_by_explainer",
+    "score_over_epochs",
+    "story",
+    "story_in_words",
+]
