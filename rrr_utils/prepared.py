@@ -105,7 +105,7 @@ def prepare(
             row["status"] = "no object"
             continue
         if found.mask.all():
-            row["note"] = _join(row["note"], "the mask covers the whole image")
+            row["note"] = _join(str(row["note"]), "the mask covers the whole image")
         other = dataset.shifted(record)
         for size, draft in drafts.items():
             draft.put(kept, picture.array, small[size], other)
@@ -125,15 +125,16 @@ def prepare(
     )
     for draft in drafts.values():
         draft.finish(kept, shifted)
-    about = {
+    facts = {
         "classes": list(dataset.classes),
         "licence": dataset.licence,
         "pictures": dataset.pictures,
         "mask_source": masker.source,
+        "mask_provenance": dict(masker.provenance),
         "notes": list(dataset.notes),
         "counts": counts,
     }
-    files.write_json(folder / ABOUT, about)
+    files.write_json(folder / ABOUT, facts)
     tables.write(table, folder / TABLE, "masks")
     return table
 
@@ -152,7 +153,7 @@ def load(folder: Path | str, size: int) -> Prepared:
             f"{folder} holds no images of {size} pixels. Run notebooks/01-masking.ipynb for this data set with "
             f"`sizes` containing {size}."
         )
-    about = files.read_json(folder / ABOUT)
+    facts = about(folder)
     arrays = {part: sources.safe_load_npy(path) for part, path in paths.items() if path.exists()}
     for part, array in arrays.items():
         if len(array) != len(usable):
@@ -162,10 +163,10 @@ def load(folder: Path | str, size: int) -> Prepared:
             )
     return Prepared(
         name=folder.name,
-        classes=tuple(about["classes"]),
-        pictures=bool(about["pictures"]),
-        licence=about["licence"],
-        mask_source=about["mask_source"],
+        classes=tuple(facts["classes"]),
+        pictures=bool(facts["pictures"]),
+        licence=facts["licence"],
+        mask_source=facts["mask_source"],
         ids=tuple(usable["image"]),
         labels=usable["label"].to_numpy(np.int64),
         splits=usable["split"].to_numpy(str),
@@ -173,6 +174,20 @@ def load(folder: Path | str, size: int) -> Prepared:
         masks=arrays["masks"],
         shifted=arrays.get("shifted"),
     )
+
+
+def about(folder: Path | str) -> dict[str, Any]:
+    """Return what :func:`prepare` noted about a data set: its classes, licence, masks, notes and counts.
+
+    Raises ``FileNotFoundError`` that says which notebook to run if it is not there.
+    """
+    path = Path(folder) / ABOUT
+    if not path.exists():
+        raise FileNotFoundError(
+            f"There is no {path}. Run notebooks/01-masking.ipynb for this study and data set first."
+        )
+    facts: dict[str, Any] = files.read_json(path)
+    return facts
 
 
 class _Draft:

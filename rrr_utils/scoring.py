@@ -1,7 +1,7 @@
-"""Scores of a network on images: rows of the scores and shift tables, and the AvgScore callback of `fit`."""
+"""Scores of a network on images: the rows of the scores table, and the AvgScore callback of `fit`."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from rrr_utils import engine, images, metric, networks
-from rrr_utils.choices import one_of
-from rrr_utils.explainers import Explainer
+from rrr_utils import engine, metric, networks
+from rrr_utils.explainers import Explainer, explainer
 from rrr_utils.prepared import Prepared
+from rrr_utils.runs import Run, each_checkpoint
 
 
 def score_images(
@@ -21,7 +21,7 @@ def score_images(
     masks: NDArray,
     labels: NDArray,
     ids: Sequence[str],
-    explainers: Sequence[Explainer],
+    asked: Sequence[Explainer],
 ) -> pd.DataFrame:
     """Score every image by every explainer: one row an image and an explainer.
 
@@ -33,8 +33,8 @@ def score_images(
         The network, with the weights that are to be scored.
     pictures, masks, labels, ids
         ``(N, S, S, 3)`` RGB from 0 to 255, ``(N, S, S)`` in [0, 1], ``(N,)`` class numbers, N names.
-    explainers
-        What to explain with, for example ``[GradCAM(), LIME(samples=200)]``.
+    asked
+        The explainers, for example ``[GradCAM(), LIME(samples=200)]``.
 
     Returns
     -------
@@ -47,8 +47,8 @@ def score_images(
     probability = _softmax(logits)[np.arange(len(labels)), labels]
     share = metric.chance(masks)
     parts = []
-    for explainer in explainers:
-        values = metric.score(masks, explainer(network, pictures, labels, ids=ids))
+    for each in asked:
+        values = metric.score(masks, each(network, pictures, labels, ids=ids))
         parts.append(
             pd.DataFrame(
                 {
@@ -57,10 +57,10 @@ def score_images(
                     "predicted": predicted,
                     "probability": probability,
                     "correct": right,
-                    "explainer": explainer.name,
-                    "protocol": explainer.protocol,
-                    "design": explainer.design,
-                    "samples": explainer.samples,
+                    "explainer": each.name,
+                    "protocol": each.protocol,
+                    "design": each.design,
+                    "samples": each.samples,
                     "variant": "",
                     "score": values,
                     "chance": share,
@@ -74,7 +74,7 @@ def score_images(
 def score_cohort(
     network: networks.Network,
     data: Prepared,
-    explainers: Sequence[Explainer],
+    asked: Sequence[Explainer],
     *,
     epoch: int,
     splits: Sequence[str],
@@ -91,70 +91,41 @@ def score_cohort(
             data.masks[places],
             data.labels[places],
             [data.ids[place] for place in places],
-            explainers,
+            asked,
         )
         parts.append(rows.assign(epoch=epoch, split=part, mask_source=data.mask_source))
     return pd.concat(parts, ignore_index=True)
 
 
-def accuracy_by_background(
-    network: networks.Network, data: Prepared, backgrounds: Sequence[str], *, epoch: int, seed: int
-) -> pd.DataFrame:
-    """Return accuracy on all test images, as they are and with each background behind their objects.
+def explainers(settings: Sequence[Mapping[str, Any]], seed: int) -> list[Explainer]:
+    """Return the explainers that a study asks, for example ``[{"name": "lime", "samples": 200}]``.
 
-    ``random``: random pixels; ``other``: the background of another test image, drawn by seed whatever its class;
-    ``mean``: the mean colour of all training backgrounds; ``free``: generated data with the background drawn without
-    regard to the class (skipped where the data set has none). The object's pixels stay as they are. The same images
-    are made for every network and epoch.
-
-    Returns
-    -------
-    A data frame with the columns epoch, background, n, correct and accuracy.
+    Those that draw perturbations (LIME) get the study's seed.
     """
-    places = data.where("test")
-    predict, labels = engine.forward(network), data.labels[places]
-    rows: list[dict[str, Any]] = []
-    for background in ("original", *backgrounds):
-        changed = change_background(data, places, background, seed)
-        if changed is None:
-            continue
-        correct = int((predict(changed).argmax(axis=1) == labels).sum())
-        rows.append(
-            {
-                "epoch": epoch,
-                "background": background,
-                "n": len(labels),
-                "correct": correct,
-                "accuracy": correct / len(labels),
-            }
-        )
-    return pd.DataFrame(rows)
+    draws: dict[str, Any] = {"seed": seed}
+    return [explainer(**(draws if each["name"] == "lime" else {}), **each) for each in settings]
 
 
-def change_background(data: Prepared, places: NDArray, background: str, seed: int) -> NDArray | None:
-    """Return the images at ``places`` with another background, uint8; None for ``free`` where there is none."""
-    one_of("background", background, ("original", *images.BACKGROUNDS, "free"))
-    pictures, masks, ids = data.images[places], data.masks[places], [data.ids[place] for place in places]
-    if background == "original":
-        return pictures
-    if background == "free":
-        return None if data.shifted is None else data.shifted[places]
-    if background == "random":
-        return images.random_pixels(pictures, masks, ids, seed)
-    if background == "mean":
-        return images.mean_colour(pictures, masks, mean_background(data))
-    donors = images.draw_donors(ids, ids, seed, "other background")
-    return images.swap_backgrounds(pictures, masks, images.fill_holes(pictures, masks)[donors])
+def score_run(
+    run: Run,
+    data: Prepared,
+    asked: Sequence[Explainer],
+    seeds: Sequence[int],
+    epochs: Sequence[int],
+    *,
+    splits: Sequence[str],
+    n: int,
+    study_seed: int,
+) -> pd.DataFrame:
+    """Score the fixed cohort at every seed and epoch of a run: rows of the scores table.
 
+    A finished checkpoint is kept in the run's folder, so that an interrupted scoring goes on where it was.
+    """
 
-def mean_background(data: Prepared) -> NDArray[np.float64]:
-    """Return the mean colour of the training images' backgrounds, ``(3,)`` float64 from 0 to 255."""
-    total, count = np.zeros(3), 0
-    for place in data.where("train"):
-        outside = data.images[place][data.masks[place] == 0]
-        total += outside.sum(axis=0, dtype=np.float64)
-        count += len(outside)
-    return total / max(count, 1)
+    def rows(network: networks.Network, epoch: int) -> pd.DataFrame:
+        return score_cohort(network, data, asked, epoch=epoch, splits=splits, n=n, seed=study_seed)
+
+    return each_checkpoint(run, "scores", seeds, epochs, rows)
 
 
 class AvgScore(keras.callbacks.Callback):
@@ -220,7 +191,7 @@ class AvgScore(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         last = epoch + 1 == self.params.get("epochs")
-        averages = {explainer.name: float("nan") for explainer in self.explainers}
+        averages = {each.name: float("nan") for each in self.explainers}
         if (epoch + 1) % self.every == 0 or last:
             start = time.perf_counter()
             assert self.network is not None

@@ -1,0 +1,142 @@
+"""One run of a study: a network trained one way on a data set, its folder, and its weights at any epoch."""
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import pandas as pd
+from numpy.typing import NDArray
+
+from rrr_utils import checkpoints, networks, paths, prepared, progress, tables, training
+
+
+@dataclass(frozen=True)
+class Run:
+    """A network entry trained by one strategy on one kind of images, for every seed.
+
+    ``strategy`` is one of the four, or ``head`` for stage 1. ``head_epochs`` is the length of stage 1, from whose last
+    epoch the strategies start; 0 for a network that has no stage 1.
+    """
+
+    study: str
+    data: str
+    network: str
+    strategy: str
+    trained_on: str
+    architecture: str
+    size: int
+    alpha: float = 1.0
+    weights: str | None = None
+    head_epochs: int = 0
+
+    @property
+    def folder(self) -> Path:
+        """The folder ``<runs>/<study>/<data>/<network>/<strategy>/<trained on>``."""
+        return self._folder(self.strategy)
+
+    def checkpoints(self, seed: int) -> Path:
+        """The folder of one seed's weights and training state."""
+        return self.folder / f"seed-{seed}" / "training"
+
+    def pieces(self, seed: int) -> Path:
+        """The folder of one seed's finished pieces of scoring."""
+        return self.folder / f"seed-{seed}" / "scoring"
+
+    def images(self) -> prepared.Prepared:
+        """Return the data set's usable images at the network's size."""
+        return prepared.load(paths.runs() / self.study / self.data, self.size)
+
+    def start(self, seed: int) -> networks.Network:
+        """Return the network as it is before this run's training, with exactly the strategy's layers trainable.
+
+        Raises ``FileNotFoundError`` with the remedy if the strategy starts from a stage 1 that was not run.
+        """
+        about = prepared.about(paths.runs() / self.study / self.data)
+        network = networks.build(
+            self.architecture,
+            classes=len(about["classes"]),
+            size=self.size,
+            alpha=self.alpha,
+            weights=self.weights,
+            seed=seed,
+        )
+        if self.head_epochs and self.strategy != "head":
+            folder = self._folder("head") / f"seed-{seed}" / "training"
+            checkpoints.restore(network, folder, self.head_epochs)
+        network.set_strategy("dense" if self.strategy == "head" else self.strategy)
+        return network
+
+    def at(self, seed: int, epoch: int) -> networks.Network:
+        """Return the network with its weights after ``epoch`` epochs of this run's training."""
+        network = self.start(seed)
+        checkpoints.restore(network, self.checkpoints(seed), epoch)
+        return network
+
+    def label(self, rows: pd.DataFrame, seed: int) -> pd.DataFrame:
+        """Return ``rows`` with the columns that every table has: study, data, network, strategy, trained_on, seed."""
+        return rows.assign(
+            study=self.study,
+            data=self.data,
+            network=self.network,
+            strategy=self.strategy,
+            trained_on=self.trained_on,
+            seed=seed,
+        )
+
+    def _folder(self, strategy: str) -> Path:
+        return paths.runs() / self.study / self.data / self.network / strategy / self.trained_on
+
+
+def training_data(data: prepared.Prepared) -> training.TrainingData:
+    """Return the training part of a data set, as :func:`training.train` takes it."""
+    places = data.where("train")
+    ids = [data.ids[place] for place in places]
+    return training.TrainingData(data.images[places], data.masks[places], data.labels[places], ids)
+
+
+def evaluation(data: prepared.Prepared) -> dict[str, tuple[NDArray, NDArray]]:
+    """Return images and labels of each part of a data set, to be evaluated after every epoch."""
+    return {part: (data.images[data.where(part)], data.labels[data.where(part)]) for part in ("train", "test")}
+
+
+def trained_blocks(network: networks.Network) -> pd.DataFrame:
+    """Return one row a block: its layers with weights, its weights, and how many of these are trained."""
+    rows = []
+    for block, names in network.blocks.items():
+        layers = [layer for layer in map(network.model.get_layer, names) if layer.weights]
+        rows.append(
+            {
+                "block": block,
+                "layers": len(layers),
+                "weights": sum(_count(layer.weights) for layer in layers),
+                "trained": sum(_count(layer.trainable_weights) for layer in layers),
+            }
+        )
+    return pd.DataFrame(rows).set_index("block")
+
+
+def each_checkpoint(
+    run: Run,
+    table: str,
+    seeds: Sequence[int],
+    epochs: Sequence[int],
+    rows: Callable[[networks.Network, int], pd.DataFrame],
+) -> pd.DataFrame:
+    """Return the rows of ``table`` for every seed and epoch of a run, from ``rows(network, epoch)``.
+
+    Each checkpoint is computed once and kept as a piece of its own, so that an interrupted run goes on where it was.
+    """
+    parts = []
+    for seed, epoch in progress.track(list(itertools.product(seeds, epochs)), f"{table} of {run.network}"):
+        piece = run.pieces(seed) / f"{table}-{epoch:02d}.parquet"
+        if not piece.exists():
+            tables.write(run.label(rows(run.at(seed, epoch), epoch), seed), piece, table)
+        parts.append(tables.read(piece, table))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _count(variables: Sequence[keras.Variable]) -> int:
+    return sum(math.prod(variable.shape) for variable in variables)

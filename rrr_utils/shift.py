@@ -1,0 +1,99 @@
+"""Accuracy when what lies behind the object changes: the rows of the shift table."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from rrr_utils import engine, images, networks
+from rrr_utils.choices import one_of
+from rrr_utils.prepared import Prepared
+from rrr_utils.runs import Run, each_checkpoint
+
+
+def shift_run(
+    run: Run,
+    data: Prepared,
+    seeds: Sequence[int],
+    epochs: Sequence[int],
+    backgrounds: Sequence[str],
+    *,
+    study_seed: int,
+) -> pd.DataFrame:
+    """Return accuracy on changed backgrounds at every seed and epoch of a run: rows of the shift table."""
+
+    def rows(network: networks.Network, epoch: int) -> pd.DataFrame:
+        predict = engine.forward(network)
+        return accuracy_by_background(predict, data, backgrounds, epoch=epoch, seed=study_seed)
+
+    return each_checkpoint(run, "shift", seeds, epochs, rows)
+
+
+def accuracy_by_background(
+    predict: Callable[[NDArray], NDArray],
+    data: Prepared,
+    backgrounds: Sequence[str],
+    *,
+    epoch: int,
+    seed: int,
+) -> pd.DataFrame:
+    """Return accuracy on all test images, as they are and with each background behind their objects.
+
+    ``random``: random pixels; ``other``: the background of another test image, drawn by seed whatever its class;
+    ``mean``: the mean colour of all training backgrounds; ``free``: generated data with the background drawn without
+    regard to the class (skipped where the data set has none). The object's pixels stay as they are. The same images
+    are made for every network and epoch. ``predict`` turns ``(N, S, S, 3)`` images into ``(N, classes)`` logits.
+
+    Returns
+    -------
+    A data frame with the columns epoch, background, n, correct and accuracy.
+    """
+    places = data.where("test")
+    labels = data.labels[places]
+    rows: list[dict[str, Any]] = []
+    for background in ("original", *backgrounds):
+        changed = change_background(data, places, background, seed)
+        if changed is None:
+            continue
+        correct = int((predict(changed).argmax(axis=1) == labels).sum())
+        rows.append(
+            {
+                "epoch": epoch,
+                "background": background,
+                "n": len(labels),
+                "correct": correct,
+                "accuracy": correct / len(labels),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def change_background(data: Prepared, places: NDArray, background: str, seed: int) -> NDArray | None:
+    """Return the images at ``places`` with another background, uint8; None for ``free`` where there is none."""
+    one_of("background", background, ("original", *images.BACKGROUNDS, "free"))
+    pictures, masks, ids = data.images[places], data.masks[places], [data.ids[place] for place in places]
+    if background == "original":
+        return pictures
+    if background == "free":
+        return None if data.shifted is None else data.shifted[places]
+    if background == "random":
+        return images.random_pixels(pictures, masks, ids, seed)
+    if background == "mean":
+        return images.mean_colour(pictures, masks, mean_background(data))
+    # An image that is all object has no background to lend.
+    lends = ~masks.reshape(len(masks), -1).all(axis=1)
+    lenders = [name for name, ready in zip(ids, lends, strict=True) if ready]
+    donors = images.draw_donors(ids, lenders, seed, "other background")
+    return images.swap_backgrounds(pictures, masks, images.fill_holes(pictures[lends], masks[lends])[donors])
+
+
+def mean_background(data: Prepared) -> NDArray[np.float64]:
+    """Return the mean colour of the training images' backgrounds, ``(3,)`` float64 from 0 to 255."""
+    total, count = np.zeros(3), 0
+    for place in data.where("train"):
+        outside = data.images[place][data.masks[place] == 0]
+        total += outside.sum(axis=0, dtype=np.float64)
+        count += len(outside)
+    return total / max(count, 1)

@@ -1,0 +1,193 @@
+"""Scores of a network: rows, cohorts, the callback, and accuracy on changed backgrounds."""
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+from rrr_utils import AvgScore, datasets, metric, networks, prepared, scoring, shift
+from rrr_utils.explainers import LIME, GradCAM, Occlusion
+from rrr_utils.masks import open_masker
+
+
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory):
+    """Forty generated images, ten of them to test on."""
+    folder = tmp_path_factory.mktemp("data")
+    dataset = datasets.open_dataset("confounded", None, {"images": 40})
+    masker = open_masker("outlines", dataset, None)
+    prepared.prepare("s", "d", dataset, masker, [64], folder, test_share=0.25, seed=0)
+    return prepared.load(folder, 64)
+
+
+def looks_only(at, threshold):
+    """Return a Network that sums one corner: its logit for class 1 rises with the brightness of ``at``."""
+    image = keras.Input((64, 64, 3))
+    kernel = np.zeros((64, 64, 3, 2), np.float32)
+    kernel[(*at, slice(None), 1)] = 1 / kernel[at].size
+    features = keras.layers.Conv2D(2, 64, use_bias=False, name="sum")(image)
+    logits = keras.layers.Flatten(name="logits")(features)
+    model = keras.Model(image, logits)
+    model.get_layer("sum").set_weights([kernel - np.array([threshold / kernel[..., 0].size, 0], np.float32)])
+    return networks.Network(
+        name="corner",
+        model=model,
+        size=64,
+        classes=2,
+        blocks={"dense": ("sum", "logits")},
+        grad_cam_layer="sum",
+        neutral=np.zeros(3, np.float32),
+    )
+
+
+def test_a_network_that_looks_at_one_corner_scores_what_lies_there():
+    """Occlusion of a network that reads the left half: a mask of that half scores 1, of the other about 0."""
+    network = looks_only((slice(None), slice(0, 32)), 0.0)
+    pictures = np.full((2, 64, 64, 3), 200, np.uint8)
+    masks = np.zeros((2, 64, 64), np.uint8)
+    masks[0, :, :32] = 1
+    masks[1, :, 32:] = 1
+    rows = scoring.score_images(
+        network, pictures, masks, np.array([1, 1]), ["a", "b"], [Occlusion(patch=16, stride=16)]
+    )
+    assert rows["score"].tolist() == pytest.approx([1.0, 0.0], abs=1e-6)
+    assert rows["chance"].tolist() == [0.5, 0.5]
+    assert rows["predicted"].tolist() == [1, 1]
+    assert rows["correct"].all()
+
+
+def test_a_zero_map_is_a_row_without_a_score():
+    """A network that no patch can make less sure gives a zero map: NaN, marked, and the next image keeps its score."""
+    network = looks_only((slice(None), slice(0, 32)), 0.0)
+    pictures = np.zeros((2, 64, 64, 3), np.uint8)
+    pictures[1] = 200
+    masks = np.zeros((2, 64, 64), np.uint8)
+    masks[:, :, :32] = 1
+    rows = scoring.score_images(
+        network, pictures, masks, np.array([1, 1]), ["a", "b"], [Occlusion(patch=16, stride=16)]
+    )
+    assert rows["zero_map"].tolist() == [True, False]
+    assert np.isnan(rows["score"][0])
+    assert rows["score"][1] == pytest.approx(1.0)
+
+
+def test_the_cohort_is_the_same_for_every_network_and_epoch(ready):
+    """Two networks at two epochs are asked about the same images, balanced by class."""
+    seen = []
+    for seed, epoch in ((0, 0), (1, 5)):
+        network = networks.build("convnet", classes=2, size=64, weights=None, seed=seed)
+        rows = scoring.score_cohort(network, ready, [GradCAM()], epoch=epoch, splits=["train", "test"], n=6, seed=3)
+        assert rows.groupby("split").size().to_dict() == {"test": 6, "train": 6}
+        assert rows.groupby("split")["label"].sum().to_dict() == {"test": 3, "train": 3}
+        seen.append(sorted(rows["image"]))
+    assert seen[0] == seen[1]
+
+
+def test_the_explainers_of_a_study_get_its_settings_and_seed():
+    """Names and parameters become explainers; only LIME draws, so only LIME has the study's seed."""
+    asked = scoring.explainers([{"name": "grad_cam"}, {"name": "lime", "samples": 30}], seed=7)
+    assert [each.name for each in asked] == ["grad_cam", "lime"]
+    assert asked[1].samples == 30
+    with pytest.raises(ValueError, match="Did you mean 'lime'"):
+        scoring.explainers([{"name": "limee"}], seed=7)
+
+
+def test_changed_backgrounds_keep_the_object(ready):
+    """Every background leaves the object's pixels alone, changes the rest, and is the same when asked again."""
+    places = ready.where("test")
+    inside = ready.masks[places].astype(bool)
+    original = ready.images[places]
+    for background in ("random", "other", "mean", "free"):
+        changed = shift.change_background(ready, places, background, seed=0)
+        np.testing.assert_array_equal(changed[inside], original[inside])
+        assert (changed[~inside] != original[~inside]).mean() > 0.9
+        np.testing.assert_array_equal(changed, shift.change_background(ready, places, background, seed=0))
+
+
+def test_mean_background_by_hand(ready):
+    """The mean colour counts background pixels of training images alone."""
+    train = ready.where("train")
+    outside = ready.masks[train] == 0
+    np.testing.assert_allclose(shift.mean_background(ready), ready.images[train][outside].mean(axis=0))
+
+
+def test_a_network_that_reads_the_background_loses_what_it_knew(ready):
+    """A network of the background alone is right on its own backgrounds and guesses on free ones."""
+
+    def reads_the_border(pictures):
+        """Answer by the tint of the upper rows, which are background except where an object touches them."""
+        border = pictures[:, :2].astype(float).mean(axis=(1, 2))
+        cool = border[:, 2] - border[:, 0]
+        return np.stack([-cool, cool], axis=1)
+
+    rows = shift.accuracy_by_background(reads_the_border, ready, ["free", "mean"], epoch=1, seed=0)
+    accuracy = rows.set_index("background")["accuracy"]
+    assert accuracy["original"] >= 0.9
+    assert accuracy["free"] <= 0.8
+    assert accuracy["mean"] == pytest.approx(0.5, abs=0.2)
+    assert rows["n"].tolist() == [10, 10, 10]
+
+
+def fit(callbacks, epochs=3):
+    """Train a tiny network on twelve pictures and return its history."""
+    keras.utils.set_random_seed(0)
+    rng = np.random.default_rng(0)
+    pictures = rng.integers(0, 256, (12, 64, 64, 3)).astype("float32")
+    network = networks.build("convnet", classes=2, size=64, weights=None, seed=0)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    network.model.compile("adam", loss, metrics=["accuracy"])
+    labels = np.arange(12) % 2
+    return network, network.model.fit(pictures, labels, epochs=epochs, verbose=0, callbacks=callbacks(pictures, labels))
+
+
+def masks_of(pictures):
+    masks = np.zeros(pictures.shape[:3], np.uint8)
+    masks[:, 16:48, 16:48] = 1
+    return masks
+
+
+def test_the_callback_puts_the_score_beside_accuracy(tmp_path):
+    """The history and a CSV log have a column an explainer, equal to the score of the same model computed apart."""
+    made = []
+
+    def callbacks(pictures, labels):
+        made.append(AvgScore(pictures, masks_of(pictures), labels, [GradCAM(), LIME(samples=16)]))
+        return [made[0], keras.callbacks.CSVLogger(tmp_path / "log.csv")]
+
+    network, history = fit(callbacks)
+    assert {"accuracy", "loss", "avg_score_grad_cam", "avg_score_lime"} <= set(history.history)
+    assert len(history.history["avg_score_grad_cam"]) == 3
+    assert "avg_score_lime" in pd.read_csv(tmp_path / "log.csv").columns
+    callback = made[0]
+    rows = scoring.score_images(network, callback.pictures, callback.masks, callback.labels, callback.ids, [GradCAM()])
+    expected = metric.avg_score(rows["score"], rows["correct"]).mean
+    np.testing.assert_allclose(history.history["avg_score_grad_cam"][-1], expected, rtol=1e-4)
+    assert len(callback.rows) == len(callback.seconds) == 3
+
+
+def test_the_callback_may_skip_epochs_but_never_the_last():
+    """With every=2 of three epochs the second and the last are scored; the first is NaN."""
+    _, history = fit(lambda pictures, labels: [AvgScore(pictures, masks_of(pictures), labels, [GradCAM()], every=2)])
+    assert len(history.history["avg_score_grad_cam"]) == 3
+    assert np.isnan(history.history["avg_score_grad_cam"][0])
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"labels": np.zeros(3, int)}, "same length"),
+        ({"masks": np.full((4, 64, 64), 2.0)}, r"outside \[0, 1\]"),
+        ({"explainers": []}, "at least one explainer"),
+        ({"every": 0}, "`every` must be at least 1"),
+    ],
+)
+def test_the_callback_refuses_bad_arguments_before_training(changes, words):
+    """Mistakes are found when the callback is made, not after an epoch."""
+    good = {
+        "pictures": np.zeros((4, 64, 64, 3)),
+        "masks": np.ones((4, 64, 64)),
+        "labels": np.zeros(4, int),
+        "explainers": [GradCAM()],
+    }
+    with pytest.raises(ValueError, match=words):
+        AvgScore(**(good | changes))
