@@ -80,13 +80,11 @@ def _merge(archive: Path, staging: Path, folder: Path) -> None:
 def _unpack(archive: Path, staging: Path) -> None:
     left, count = BYTE_LIMIT, 0
     try:
-        for name, size, source in progress.track(_members(archive), f"unpacking {archive.name}"):
+        for name, source in progress.track(_members(archive), f"unpacking {archive.name}"):
             count += 1
             target = staging / _safe(archive, name)
             if count > MEMBER_LIMIT:
                 raise BadArchive(archive, f"it has more than {MEMBER_LIMIT:,} members")
-            if size > left:
-                raise BadArchive(archive, f"with {name!r} it would unpack to more than {BYTE_LIMIT:,} bytes")
             if source is None:
                 target.mkdir(parents=True, exist_ok=True)
                 continue
@@ -101,8 +99,8 @@ def _unpack(archive: Path, staging: Path) -> None:
         raise BadArchive(archive, f"it is damaged ({error})") from error
 
 
-def _members(archive: Path) -> Iterator[tuple[str, int, IO[bytes] | None]]:
-    """Yield name, claimed size and content (None for a folder) of every member; refuse links and special files."""
+def _members(archive: Path) -> Iterator[tuple[str, IO[bytes] | None]]:
+    """Yield name and content (None for a folder) of every member; refuse links and special files."""
     if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as opened:
             for entry in opened.infolist():
@@ -110,16 +108,16 @@ def _members(archive: Path) -> Iterator[tuple[str, int, IO[bytes] | None]]:
                 if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
                     raise BadArchive(archive, f"member {entry.filename!r} is a link or a special file")
                 if entry.is_dir():
-                    yield entry.filename, 0, None
+                    yield entry.filename, None
                     continue
                 with opened.open(entry) as source:
-                    yield entry.filename, entry.file_size, source
+                    yield entry.filename, source
         return
     with tarfile.open(archive, "r:*") as tar:
         for member in tar:
             if not (member.isfile() or member.isdir()):
                 raise BadArchive(archive, f"member {member.name!r} is a link or a special file")
-            yield member.name, member.size, None if member.isdir() else tar.extractfile(member)
+            yield member.name, None if member.isdir() else tar.extractfile(member)
 
 
 def _safe(archive: Path, name: str) -> PurePosixPath:
@@ -133,7 +131,7 @@ def _safe(archive: Path, name: str) -> PurePosixPath:
 
 
 def _copy(archive: Path, name: str, source: IO[bytes], target: Path, limit: int) -> int:
-    """Write a member and return its size, which may differ from the claim but not exceed ``limit``."""
+    """Write a member and return its size, counted as it comes: an archive's own claims are not believed."""
     written = 0
     try:
         with target.open("xb") as stream:
