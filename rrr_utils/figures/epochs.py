@@ -31,7 +31,7 @@ def score_over_epochs(table: pd.DataFrame, *, hue: str = "trained_on") -> Figure
     check(table, ["mean", "low", "high", "chance"], ["explainer", hue, "epoch"])
     explainers = present(table, "explainer", list(STYLE["explainer"]))
     with theme():
-        figure, panels = _panels(len(explainers), table["epoch"])
+        figure, panels = _panels(len(explainers), table["epoch"], "score: relevance on object")
         for axes, explainer in zip(panels, explainers):
             part = table[table["explainer"] == explainer]
             _curves(axes, part, hue)
@@ -42,7 +42,6 @@ def score_over_epochs(table: pd.DataFrame, *, hue: str = "trained_on") -> Figure
             axes.set_title(STYLE["explainer"][explainer].label, loc="left", fontweight="bold")
         top = np.nanmax(table[["mean", "high", "chance"]].to_numpy(float), initial=0.05)
         panels[0].set_ylim(0, min(1.02, 1.08 * top))
-        panels[0].set_ylabel("relevance on the object (score)")
         legend_below(figure, panels[0], columns=2, title=HEADINGS[hue])
     return figure
 
@@ -67,35 +66,40 @@ def accuracy_over_epochs(table: pd.DataFrame, *, classes: int, hue: str = "train
     check(table, ["mean", "low", "high"], ["split", hue, "epoch"])
     splits = present(table, "split", list(_SPLITS))
     with theme():
-        figure, panels = _panels(len(splits), table["epoch"])
+        figure, panels = _panels(len(splits), table["epoch"], "accuracy")
         for axes, split in zip(panels, splits):
             axes.axhline(1 / classes, **CHANCE)
             _curves(axes, table[table["split"] == split], hue)
             axes.plot([], [], label="guessing", **CHANCE)
             axes.set_title(_SPLITS[split], loc="left", fontweight="bold")
         panels[0].set_ylim(0, 1.03)
-        panels[0].set_ylabel("accuracy")
         legend_below(figure, panels[0], columns=2, title=HEADINGS[hue])
     return figure
 
 
-def _panels(count: int, epochs: "pd.Series[int]") -> tuple[Figure, list[Axes]]:
+def _panels(count: int, epochs: "pd.Series[int]", label: str) -> tuple[Figure, list[Axes]]:
+    columns = 2 if count == 4 else min(count, 3)
+    rows = -(-count // columns)
     figure, grid = plt.subplots(
-        1,
-        count,
+        rows,
+        columns,
         sharex=True,
         sharey=True,
         squeeze=False,
-        figsize=(1.2 + 2.2 * max(count, 2), 3.6),
+        figsize=(1.4 + 2.4 * max(columns, 2), 1.4 + 2.1 * rows),
         layout="constrained",
     )
     scored = sorted(set(epochs))
-    for axes in grid[0]:
-        axes.set_xlabel("epoch")
+    for place, axes in enumerate(grid.ravel()):
+        axes.set_visible(place < count)
         axes.xaxis.set_major_locator(FixedLocator(scored) if len(scored) <= 6 else MaxNLocator(integer=True))
         axes.grid(axis="x", visible=False)
         percent(axes.yaxis)
-    return figure, list(grid[0])
+    for axes in grid[-1]:
+        axes.set_xlabel("epoch")
+    for axes in grid[:, 0]:
+        axes.set_ylabel(label)
+    return figure, list(grid.ravel()[:count])
 
 
 def _curves(axes: Axes, table: pd.DataFrame, hue: str) -> None:

@@ -48,14 +48,14 @@ def story(accuracy: pd.DataFrame, scores: pd.DataFrame, *, classes: int, changed
             )
     with theme():
         figure, (left, right) = plt.subplots(
-            1, 2, sharey=True, figsize=(9, 1.7 + 0.75 * len(kinds)), layout="constrained", width_ratios=(1, 1)
+            1, 2, sharey=True, figsize=(7.8, 1.7 + 0.72 * len(kinds)), layout="constrained", width_ratios=(1, 1)
         )
         figure.get_layout_engine().set(wspace=0.06)
         _accuracy(left, accuracy, kinds, classes, changed)
         _scores(right, scores, kinds)
         left.set_yticks(range(len(kinds)), [_ROWS[kind] for kind in kinds])
         left.set_ylim(len(kinds) - 0.45, -0.55)
-        left.set_ylabel("trained on")
+        left.annotate("trained on", (-0.04, 1), (0, 6), "axes fraction", "offset points", ha="right", style="italic")
         for axes in (left, right):
             axes.grid(axis="y", visible=False)
             for edge in np.arange(len(kinds) - 1) + 0.5:
@@ -150,5 +150,5 @@ def _scores(axes: Axes, table: pd.DataFrame, kinds: list[str]) -> None:
     top = np.nanmax(table[["mean", "high", "chance"]].to_numpy(float), initial=0.05)
     axes.set_xlim(0, min(1.02, 1.08 * top))
     percent(axes.xaxis)
-    axes.set_xlabel("share of the relevance that lies on the object (score)")
+    axes.set_xlabel("share of relevance on the object (score)")
     axes.set_title("For the right reason?", loc="left", fontweight="bold")

@@ -104,12 +104,12 @@ def bars(row: pd.DataFrame) -> Any:
 
 def written(share: float) -> str:
     """Return a share in [0, 1] as whole per cent, as the axes write it."""
-    return f"{100 * share:.0f} %"
+    return f"{share:.0%}"
 
 
 def percent(axis: Any) -> None:
     """Write shares in [0, 1] on ``axis`` as per cent."""
-    axis.set_major_formatter(PercentFormatter(xmax=1, decimals=0, symbol=" %"))
+    axis.set_major_formatter(PercentFormatter(xmax=1, decimals=0))
 
 
 def legend_below(figure: Figure, axes: Axes, columns: int, title: str | None = None) -> None:
