@@ -74,14 +74,17 @@ def forward(network: "Network | keras.Model", kind: str = "compiled", batch: int
     batch
         Images at a time, at least 1.
 
-    Raises ``ValueError`` if the images have another shape than the network takes.
+    Raises
+    ------
+    ValueError
+        If the images have another shape than the network takes.
     """
     one_of("kind", kind, KINDS)
     if batch < 1:
         raise ValueError(f"`batch` must be at least 1, but {batch} was passed.")
     model: Any = getattr(network, "model", network)
     shape, out = model.input_shape[1:], model.output_shape[1:]
-    run = _openvino(model, (batch, *shape)) if kind == "openvino" else _kept(network, model, (batch, *shape))
+    run = (_compiled if kind == "compiled" else _openvino)(model, (batch, *shape))
 
     def logits(images: np.ndarray) -> np.ndarray:
         images = np.asarray(images)
@@ -122,16 +125,6 @@ def _threads() -> int:
     if not text.isdecimal():
         raise ValueError(f"RRR_THREADS must be a number of threads, at least 1, but it is {text!r}.")
     return int(text)
-
-
-def _kept(network: Any, model: Any, shape: tuple[int, ...]) -> Pass:
-    """Return the compiled pass, once for each Network and batch: it follows the weights, so it never grows old."""
-    if network is model:
-        return _compiled(model, shape)
-    passes: dict[tuple[int, ...], Pass] = network.__dict__.setdefault("_passes", {})
-    if shape not in passes:
-        passes[shape] = _compiled(model, shape)
-    return passes[shape]
 
 
 def _compiled(model: Any, shape: tuple[int, ...]) -> Pass:

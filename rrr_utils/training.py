@@ -21,6 +21,8 @@ __all__ = ["TRAINED_ON", "Stage", "TrainingData", "restore", "train"]
 
 OPTIMIZERS = ("rmsprop", "adam")
 
+_COLUMNS = ["epoch", "split", "loss", "accuracy"]
+
 Progress = Callable[[int, int, str], Any]
 
 
@@ -113,7 +115,7 @@ def train(
     done = _finished(folder, settings, now, stage.epochs)
     if done is not None:
         restore(network, folder, stage.epochs)
-        return pd.DataFrame(done)
+        return pd.DataFrame(done, columns=_COLUMNS)
 
     batches = Batches(
         data, trained_on, seed=seed, study_seed=study_seed, batch=stage.batch, epochs=stage.epochs, folder=folder
@@ -136,7 +138,7 @@ def train(
     except BaseException:
         restore(network, folder, 0)
         raise
-    return pd.DataFrame(run.history)
+    return pd.DataFrame(run.history, columns=_COLUMNS)
 
 
 class _Run:

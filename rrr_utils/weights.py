@@ -33,7 +33,7 @@ def take(model: keras.Model, layers: Iterable[str] | None = None) -> dict[str, n
 
 def to_numpy(variable: Any) -> np.ndarray:
     """Return a copy of the value of a Keras variable."""
-    return np.array(keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(variable)))
+    return np.array(keras.ops.convert_to_numpy(keras.ops.copy(variable)))
 
 
 def put(model: keras.Model, arrays: Mapping[str, np.ndarray], layers: Iterable[str], source: str) -> None:

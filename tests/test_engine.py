@@ -45,6 +45,8 @@ def test_both_engines_agree_on_random_weights():
     compiled, converted = (engine.forward(network, kind, batch=8)(images) for kind in engine.KINDS)
     assert np.ptp(compiled) > 0
     np.testing.assert_allclose(converted, compiled, atol=1e-3 * np.abs(compiled).max())
+    # Inference mode: in training mode, batch normalisation would answer otherwise.
+    np.testing.assert_allclose(compiled, direct(network, images), atol=1e-4 * np.abs(compiled).max())
 
 
 def test_an_images_logits_do_not_depend_on_its_company(network):

@@ -207,6 +207,19 @@ def test_a_zero_map_stays_zero_and_is_not_nan(kind, protocol):
     assert maps[1].max() == 1
 
 
+def test_where_the_authors_weights_are_nan_the_map_is_zero():
+    """Alphas 1/4 and -1/4 sum to zero, which the authors divide by; the map is then zero and not NaN."""
+    activations, scaled = np.full((1, 1, 2, 1), 2.0), np.array([0.5, -1.5]).reshape(1, 1, 2, 1)
+    assert np.isnan(GradCAMPlusPlus()._authors_weights(activations, scaled)).all()
+
+    class Divided(GradCAM):
+        def _authors_weights(self, activations, scaled):
+            return super()._authors_weights(activations, scaled) * np.nan
+
+    maps = Divided(protocol="authors")(red_and_green(), red_left_green_right(), [0])
+    assert_array_equal(maps, np.zeros((1, 32, 32)))
+
+
 def test_a_class_without_positive_evidence_has_a_zero_map():
     """Where only the other class's colour is there, Grad-CAM is negative everywhere: zero, and -1 with signs."""
     image = np.zeros((1, 32, 32, 3), dtype=np.uint8)

@@ -138,6 +138,20 @@ def test_the_authors_map_is_that_of_lime(monkeypatch):
     assert 0 < mask.mean() < 1
 
 
+def test_the_authors_map_explains_the_probability():
+    """Where a quarter raises its class's logit and the other's more, its logit has relevance, its probability none."""
+
+    def forward(images):
+        read = (images[:, 2, 2, 0] == 255).astype(float)
+        return np.stack([read, 3 * read], axis=1)
+
+    shown = np.kron(np.array([[1, 0], [0, 0]]), np.ones((8, 8)))
+    ours, theirs = LIME(samples=200), LIME(samples=200, protocol="authors")
+    assert_array_equal(ours(forward, marked(), [0], segments=[quarters()])[0, :8, :8], 1)
+    assert theirs(forward, marked(), [0], segments=[quarters()])[0, :8, :8].max() == 0
+    assert_array_equal(theirs(forward, marked(), [1], segments=[quarters()])[0] * shown, shown)
+
+
 def test_the_kernel_is_that_of_lime():
     """Cosine distance to the row of ones as scikit-learn has it, also for a row that shows nothing."""
     rows = seeds.generator("kernel").integers(0, 2, (30, 9)).astype(bool)
@@ -209,9 +223,10 @@ def test_perturbations_follow_from_seed_and_id_alone():
     alone = Recorder(curved)
     LIME(samples=12, seed=1)(alone, images[1:2], [1], ids=["b"])
     assert_array_equal(alone.images, first.seen[1])
-    other = Recorder(curved)
-    LIME(samples=12, seed=2)(other, images[1:2], [1], ids=["b"])
-    assert not np.array_equal(other.images, alone.images)
+    for seed, name in ((2, "b"), (1, "a")):
+        other = Recorder(curved)
+        LIME(samples=12, seed=seed)(other, images[1:2], [1], ids=[name])
+        assert not np.array_equal(other.images, alone.images)
 
 
 def test_two_models_are_compared_on_the_same_perturbations():

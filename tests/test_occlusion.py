@@ -178,6 +178,22 @@ def test_every_image_is_explained_by_itself():
     assert not np.allclose(together[0], each(linear(weights), images[:1], [1])[0])
 
 
+def test_each_channel_is_filled_with_its_own_colour():
+    """The network sees the image itself first, then one 2 x 2 patch a position in (1, 2, 3)."""
+    seen = []
+
+    def look(images):
+        seen.append(images)
+        return np.zeros((len(images), 2))
+
+    image = picture(4, 6)
+    Occlusion(patch=2, stride=2, fill=(1, 2, 3))(look, image, [0])
+    expected = np.repeat(image, 7, axis=0).astype(np.float32)
+    for number, (top, left) in enumerate(np.ndindex(2, 3), start=1):
+        expected[number, 2 * top : 2 * top + 2, 2 * left : 2 * left + 2] = (1, 2, 3)
+    assert_array_equal(np.concatenate(seen), expected)
+
+
 def test_bytes_and_floats_give_the_same_map():
     """The type of the pixels does not matter, and the caller's image is not written to."""
     weights, image = seeds.generator("types").normal(size=(12, 12)), picture(12, 12)

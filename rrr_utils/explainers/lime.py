@@ -108,11 +108,14 @@ class LIME(base.Explainer):
         batch: int,
     ) -> NDArray[np.float64]:
         """Return the class's logit (or probability) of every perturbation, ``(samples,)``."""
-        shown, hidden = image.astype(np.float32), mean_colours(image, labels)[labels].astype(np.float32)
+        # Pixels and channels in one axis: NumPy takes five times as long to choose along an axis of 3.
+        shown = image.astype(np.float32).ravel()
+        hidden = mean_colours(image, labels)[labels].astype(np.float32).ravel()
+        place = np.repeat(labels.ravel(), 3)
         outputs = np.empty(len(rows))
         for start in range(0, len(rows), batch):
             here = slice(start, start + batch)
-            images = np.where(rows[here][:, labels][..., None], shown, hidden)
+            images = np.where(rows[here][:, place], shown, hidden).reshape(-1, *image.shape)
             logits = base.logits(forward, images, own, name, self.name)
             outputs[here] = (_softmax(logits) if self.protocol == "authors" else logits)[:, own]
         return outputs

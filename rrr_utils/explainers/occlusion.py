@@ -90,12 +90,15 @@ class Occlusion(base.Explainer):
         """Return the logit of the whole image, then of every position, row by row."""
         positions = len(rows) * len(columns)
         outputs = np.empty(1 + positions)
+        # Columns and channels in one axis: NumPy takes five times as long to choose along an axis of 3.
+        lines, colours = image.reshape(len(image), -1), np.resize(np.float32(fill), image.shape[1] * 3)
+        wide = np.repeat(columns, 3, axis=1)
         for start in range(0, 1 + positions, batch):
             which = np.arange(start, min(start + batch, 1 + positions)) - 1
             down, across = np.divmod(which, len(columns))
             # Position -1 is the whole image.
-            hidden = rows[down][:, :, None] & columns[across][:, None, :] & (which >= 0)[:, None, None]
-            images = np.where(hidden[..., None], np.float32(fill), image)
+            hidden = rows[down][:, :, None] & wide[across][:, None, :] & (which >= 0)[:, None, None]
+            images = np.where(hidden, colours, lines).reshape(-1, *image.shape)
             outputs[which + 1] = base.logits(forward, images, own, name, self.name)[:, own]
         return outputs
 
