@@ -5,7 +5,6 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -102,22 +101,6 @@ def forward(network: "Network | keras.Model", kind: str = "compiled", batch: int
         return results
 
     return logits
-
-
-def read_file(path: Path | str) -> Pass:
-    """Return the network in a TFLite, ONNX or OpenVINO file as a function from its input array to its first output.
-
-    It runs in OpenVINO, in float32. Raises ``ValueError`` naming the file where it is none of these.
-    """
-    import openvino  # a third of a second, and few need it
-
-    try:
-        model = openvino.Core().read_model(str(path))
-    except RuntimeError as error:
-        raise ValueError(
-            f"{path} cannot be read as a TFLite, ONNX or OpenVINO network ({error}). Delete it and fetch it again."
-        ) from error
-    return _request(model)
 
 
 def _threads() -> int:

@@ -6,7 +6,6 @@ import sys
 
 import keras
 import numpy as np
-import onnx
 import openvino
 import pytest
 
@@ -108,20 +107,6 @@ def test_images_of_another_size_are_refused(network):
         engine.forward(network, "xla")
     with pytest.raises(ValueError, match="`batch` must be at least 1"):
         engine.forward(network, batch=0)
-
-
-def test_an_onnx_file_is_read(tmp_path):
-    """y = x W with W = [[1, 2], [3, 4]] gives (1, 1) -> (4, 6); a file that is no network is refused by name."""
-    weight = onnx.numpy_helper.from_array(np.array([[1, 2], [3, 4]], np.float32), "w")
-    shape = ("x", onnx.TensorProto.FLOAT, [1, 2]), ("y", onnx.TensorProto.FLOAT, [1, 2])
-    x, y = (onnx.helper.make_tensor_value_info(*each) for each in shape)
-    graph = onnx.helper.make_graph([onnx.helper.make_node("MatMul", ["x", "w"], ["y"])], "tiny", [x], [y], [weight])
-    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 13)]), tmp_path / "tiny.onnx")
-    result = engine.read_file(tmp_path / "tiny.onnx")(np.ones((1, 2), np.float32))
-    np.testing.assert_array_equal(result, [[4, 6]])
-    (tmp_path / "torn.onnx").write_bytes((tmp_path / "tiny.onnx").read_bytes()[:30])
-    with pytest.raises(ValueError, match=r"(?s)torn\.onnx cannot be read.*Delete it and fetch it again"):
-        engine.read_file(tmp_path / "torn.onnx")
 
 
 def test_openvino_is_told_to_stay_in_float32(network, monkeypatch):

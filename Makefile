@@ -1,0 +1,89 @@
+# Two commands: `make study` and `make test`. `make help` lists the rest.
+STUDY ?= demo
+THREADS ?= 1
+JOBS ?= 0
+PROFILE ?= default
+PORT ?= 8000
+PYTHON ?=
+
+BIN := .venv/bin/python
+READY := .venv/.ready
+FILE = studies/$(STUDY).yaml
+LAUNCH = --jobs $(JOBS) --threads $(THREADS) --profile $(PROFILE)
+
+# What libraries read to learn how many threads they may use; one each, so that results do not depend on the machine.
+export RRR_THREADS := $(THREADS)
+export OMP_NUM_THREADS := $(THREADS)
+export OPENBLAS_NUM_THREADS := $(THREADS)
+export MKL_NUM_THREADS := $(THREADS)
+export TF_NUM_INTRAOP_THREADS := $(THREADS)
+export TF_NUM_INTEROP_THREADS := $(THREADS)
+export TF_CPP_MIN_LOG_LEVEL := 3
+export PYTHONHASHSEED := 0
+
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+.PHONY: help study test plan book serve lab notebooks lint lock publish venv clean
+
+help: ## this list
+	@echo "make study            run the study '$(STUDY)' and build its book; goes on where it was stopped"
+	@echo "make test             lint, unit tests, a smoke study, the notebooks, the book: everything is checked"
+	@echo
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)$$/\1|\2/p' Makefile | grep -v '^study|\|^test|' | while IFS='|' read -r name what; do printf 'make %-16s %s\n' "$$name" "$$what"; done
+	@echo
+	@echo "Variables: STUDY=demo (a file of studies/), JOBS=2 (notebooks at once; 0: one a core), THREADS=1 (of each),"
+	@echo "PROFILE=default (of workflow/profiles), PYTHON=python3.12, RRR_DATA_DIR (real data), RRR_RUNS (where runs go)"
+
+study: $(READY) ## run a study and build its book
+	@$(BIN) workflow/launch.py run "$(FILE)" $(LAUNCH)
+	@$(BIN) workflow/build_book.py study "$(FILE)"
+
+test: $(READY) lint ## check everything
+	@echo "== Unit tests"
+	$(BIN) -m pytest tests
+	@echo "== The smoke study"
+	@$(BIN) workflow/launch.py run studies/smoke.yaml $(LAUNCH)
+	@echo "== The notebooks: their outputs are computed again and compared"
+	@rm -rf build/nbval
+	RRR_RUNS="$(CURDIR)/build/nbval" TQDM_DISABLE=1 $(BIN) -m pytest --nbval --nbval-current-env --nbval-cell-timeout 900 notebooks
+	@echo "== The book: every warning is an error"
+	@$(BIN) workflow/build_book.py committed
+	@echo "All tests passed."
+
+plan: $(READY) ## the jobs of a study, what is done, and what the rest costs
+	@$(BIN) workflow/launch.py plan "$(FILE)" $(LAUNCH)
+
+book: $(READY) ## build the book as it is committed
+	@$(BIN) workflow/build_book.py committed
+
+serve: book ## build the book and show it at http://localhost:8000 (PORT)
+	@echo "The book is at http://localhost:$(PORT); stop with Ctrl-C."
+	@$(BIN) -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
+
+lab: $(READY) ## open the notebooks in JupyterLab
+	$(BIN) -m jupyterlab notebooks
+
+notebooks: $(READY) ## execute the notebooks in place, in order, with their defaults
+	@$(BIN) workflow/notebooks.py
+
+lint: $(READY) ## style and types
+	@echo "== Style and types"
+	$(BIN) -m ruff check .
+	$(BIN) -m ruff format --check .
+	$(BIN) -m mypy
+
+lock: $(READY) ## resolve requirements.in into requirements.lock
+	@PYTHON="$(PYTHON)" sh workflow/setup.sh lock
+
+publish: $(READY) ## copy a study's executed notebooks and tables to where the committed book reads them
+	@$(BIN) workflow/build_book.py publish "$(FILE)"
+
+venv: $(READY) ## make .venv with the locked packages
+
+clean: ## delete what was built; runs and .venv stay
+	rm -rf _build build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@echo "Runs are in runs/, packages in .venv: delete these folders by hand if you want to."
+
+$(READY): requirements.lock pyproject.toml workflow/setup.sh
+	@PYTHON="$(PYTHON)" sh workflow/setup.sh
+	@touch $@

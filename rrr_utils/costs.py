@@ -1,0 +1,171 @@
+"""What a job costs before it runs: forward passes, training images, seconds, disk."""
+
+import heapq
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rrr_utils.study import Data, Model, Scoring, Stage
+
+# A kernel that starts and imports TensorFlow, on any number of threads.
+NOTEBOOK_SECONDS = 15.0
+# The float32 matrix product of the machine on which the constants below were measured (two threads).
+REFERENCE_GFLOPS = 187.0
+
+
+@dataclass(frozen=True)
+class Speed:
+    """A network at ``size`` pixels on the reference machine: seconds a forward pass; factors of it for training."""
+
+    size: int
+    forward: float
+    whole: float
+    upper: float
+    body: float
+    hidden: int
+    pixels: int
+
+
+# `whole` and `upper`: an image in training, all blocks and the last two, as a multiple of a forward pass. `body`: the
+# weights below the head, `hidden`: the head's weights a cell of the last map, `pixels`: a cell's width in pixels.
+SPEEDS = {
+    "vgg16": Speed(224, 1 / 7.5, 3.3, 1.8, 14.7e6, 256 * 512, 32),
+    "resnet50": Speed(224, 1 / 24, 4.0, 2.4, 23.6e6, 1024 * 2048, 32),
+    "mobilenet": Speed(224, 1 / 110, 4.7, 2.4, 3.2e6, 512 * 1024, 32),
+    "convnet": Speed(64, 0.00035, 3.5, 3.5, 0.02e6, 64 * 48, 8),
+}
+_SEGMENTATION_SECONDS = 0.3  # LIME: quickshift once an image, then a regression a checkpoint
+_REGRESSION_SECONDS = 0.03
+_MASK_SECONDS = {"outlines": 0.005, "deeplab": 0.03, "mask_rcnn": 4.0}
+_KNOWN = {"confounded": 1200, "dogs_vs_cats": 3000, "oxford_pets": 7390}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Forward passes and training images of a job, its bytes on disk, and seconds of work on the reference machine."""
+
+    passes: int = 0
+    training_images: int = 0
+    seconds: float = 1.0
+    disk: int = 1_000_000
+
+    def expected(self, factor: float) -> float:
+        """Return the seconds of a notebook with this work where work takes ``factor`` times the reference's time."""
+        return NOTEBOOK_SECONDS + self.seconds * factor
+
+
+def masking(data: Data, sizes: Sequence[int]) -> Cost:
+    """Return the cost of masking a data set: no passes of the networks, but of the model that finds the objects."""
+    n = images_of(data)
+    disk = n * sum(size * size for size in sizes) * (7 if data.source == "confounded" else 4)
+    return Cost(seconds=n * _MASK_SECONDS[data.masks], disk=disk)
+
+
+def training(data: Data, model: Model, stage: Stage, strategy: str, seeds: int) -> Cost:
+    """Return the cost of training with one strategy, evaluated on all images before and after every epoch."""
+    n = images_of(data)
+    images = round(n * (1 - data.test_share)) * stage.epochs * seeds
+    passes = n * (stage.epochs + 1) * seeds
+    forward, speed = _forward(model), SPEEDS[model.architecture]
+    factor = {"head": 1.0, "dense": 1.0, "blocks4-5": speed.upper}.get(strategy, speed.whole)
+    return Cost(
+        passes=passes,
+        training_images=images,
+        seconds=forward * (passes + factor * images),
+        disk=_weights(model, strategy) * 4 * (stage.epochs + 1) * seeds,
+    )
+
+
+def scoring(data: Data, model: Model, what: Scoring, seeds: int) -> Cost:
+    """Return the cost of every explainer on the cohort at every scored epoch, and of the changed backgrounds."""
+    pictures = what.images * len(what.splits)
+    checkpoints = len(what.epochs) * seeds
+    each, apart = 1, 0.0
+    for explainer in what.explainers:
+        name = explainer["name"]
+        if name == "occlusion":
+            patch, stride = (explainer.get(key, model.size // part) for key, part in (("patch", 7), ("stride", 14)))
+            each += (math.ceil((model.size - patch) / stride) + 1) ** 2
+        elif name == "lime":
+            each += explainer.get("samples", 1000)
+            apart += pictures * (_SEGMENTATION_SECONDS + _REGRESSION_SECONDS * checkpoints)
+        else:
+            each += 3  # a pass and a gradient
+    backgrounds = round(images_of(data) * data.test_share) * (1 + len(what.backgrounds))
+    passes = (pictures * each + backgrounds) * checkpoints
+    return Cost(
+        passes=passes,
+        seconds=apart + passes * _forward(model),
+        disk=200 * pictures * checkpoints * len(what.explainers),
+    )
+
+
+def images_of(data: Data) -> int:
+    """Return about how many images a data entry has, from its options alone; no image is opened."""
+    options = data.options
+    if data.source == "folder":
+        folder = Path(str(options.get("images", "")))
+        return sum(path.is_file() for path in folder.rglob("*")) if folder.is_dir() else 1000
+    if options.get("images"):
+        return int(options["images"])
+    if data.source == "caltech101":
+        return len(options.get("categories") or range(101)) * min(int(options.get("cap") or 90), 90)
+    return _KNOWN[data.source]
+
+
+def machine(threads: int) -> float:
+    """Return how many times longer than the reference this machine takes with ``threads`` threads (half a second).
+
+    Its float32 matrix product is timed; the caller has told the libraries how many threads they may use.
+    """
+    import numpy as np  # here, because the number of threads is read when NumPy is imported
+
+    square = np.ones((1024, 1024), np.float32)
+    square @ square
+    count, start = 0, time.perf_counter()
+    while (elapsed := time.perf_counter() - start) < 0.5:
+        square @ square
+        count += 1
+    return REFERENCE_GFLOPS / (2 * 1.024**3 * count / elapsed)
+
+
+def wall_time(seconds: Mapping[str, float], needs: Mapping[str, Sequence[str]], slots: int) -> float:
+    """Return how long jobs take when ``slots`` of them run at once, each after those that it needs.
+
+    ``seconds`` holds the jobs that are left, in an order in which each follows what it needs; a need that is not among
+    them counts as done.
+    """
+    ended: dict[str, float] = {}
+    running: list[float] = [0.0] * slots
+    waiting = list(seconds)
+    while waiting:
+        ready = {
+            name: max((ended[need] for need in needs[name] if need in seconds), default=0.0)
+            for name in waiting
+            if all(need in ended or need not in seconds for need in needs[name])
+        }
+        name = min(ready, key=lambda name: ready[name])
+        end = max(heapq.heappop(running), ready[name]) + seconds[name]
+        heapq.heappush(running, end)
+        ended[name] = end
+        waiting.remove(name)
+    return max(ended.values(), default=0.0)
+
+
+def _forward(model: Model) -> float:
+    speed = SPEEDS[model.architecture]
+    width = model.alpha**1.22 if model.architecture == "mobilenet" else 1.0
+    return speed.forward * width * (model.size / speed.size) ** 2
+
+
+def _weights(model: Model, strategy: str) -> int:
+    """Return about how many weights a checkpoint of ``strategy`` holds."""
+    speed = SPEEDS[model.architecture]
+    narrow = model.alpha if model.architecture == "mobilenet" else 1.0
+    head = speed.hidden * narrow * (model.size // speed.pixels) ** 2
+    body = speed.body * narrow**2
+    return round(
+        {"head": head, "dense": head, "blocks4-5": 0.9 * body, "blocks1-3": 0.1 * body}.get(strategy, head + body)
+    )

@@ -1,0 +1,175 @@
+"""The jobs of a study: which notebook runs with which parameters, after which others."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from rrr_utils import costs
+from rrr_utils.choices import nearest
+from rrr_utils.study import Data, Model, Study
+
+KINDS = ("masking", "head", "fine-tuning", "scoring", "figures")
+# The notebook that reads the tables of a whole study.
+FIGURES = "04-figures"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One notebook run.
+
+    ``folder`` is relative to the study's folder in the runs ("" for the study itself); ``parameters`` are the
+    notebook's flat parameters; ``needs`` are the names of the jobs whose results it reads; ``outputs`` are the
+    files and folders that it promises, relative to ``folder``.
+    """
+
+    kind: str
+    notebook: str
+    folder: str
+    parameters: Mapping[str, Any]
+    outputs: tuple[str, ...]
+    needs: tuple[str, ...] = ()
+    cost: costs.Cost = field(default_factory=costs.Cost)
+
+    @property
+    def name(self) -> str:
+        """The job's name, which is its place as well: ``<data>/<network>/<strategy>/<trained_on>/<notebook>``."""
+        return f"{self.folder}/{self.notebook}" if self.folder else self.notebook
+
+    @property
+    def stamp(self) -> str:
+        """The file, relative to the study's folder, that says that the job is done."""
+        return f"{self.name}.stamp.json"
+
+
+def of(study: Study) -> tuple[Job, ...]:
+    """Return the jobs of ``study``, each after the jobs that it needs."""
+    jobs: list[Job] = []
+    for data in study.data:
+        models = [model for model in study.networks if not model.on or data.name in model.on]
+        if models:
+            jobs.append(_masking(study, data, models))
+        for model in models:
+            for trained_on in model.trained_on:
+                jobs.extend(_training(study, data, model, trained_on))
+    return (*jobs, _figures(study, jobs))
+
+
+def find(jobs: tuple[Job, ...], name: str) -> Job:
+    """Return the job called ``name``; an unknown name raises ``ValueError`` with the nearest one."""
+    for job in jobs:
+        if job.name == name:
+            return job
+    names = [job.name for job in jobs]
+    raise ValueError(f"This study has no job {name!r}.{nearest(name, names)} Its jobs: {names}.")
+
+
+def _masking(study: Study, data: Data, models: list[Model]) -> Job:
+    sizes = sorted({model.size for model in models})
+    return Job(
+        kind="masking",
+        notebook="01-masking",
+        folder=data.name,
+        parameters={
+            "study": study.name,
+            "data": data.name,
+            "source": data.source,
+            "options": dict(data.options),
+            "masks": data.masks,
+            "sizes": sizes,
+            "test_share": data.test_share,
+            "study_seed": study.seed,
+        },
+        outputs=(
+            "masks.parquet",
+            "data.json",
+            *(f"{part}-{size}.npy" for size in sizes for part in ("images", "masks")),
+        ),
+        cost=costs.masking(data, sizes),
+    )
+
+
+def _training(study: Study, data: Data, model: Model, trained_on: str) -> Iterator[Job]:
+    """Yield stage 1 where there is one, then each strategy and its scores."""
+    masking = f"{data.name}/01-masking"
+    make = partial(_fine_tuning, study, data, model, trained_on)
+    stage1 = None
+    if model.head is not None:
+        stage1 = make("head", model.head, (masking,))
+        yield stage1
+    for strategy in model.strategies:
+        tuning = make(strategy, model.tuning, (masking, stage1.name) if stage1 else (masking,))
+        yield tuning
+        yield _scoring(study, data, model, tuning)
+
+
+def _fine_tuning(
+    study: Study, data: Data, model: Model, trained_on: str, strategy: str, stage: Any, needs: tuple[str, ...]
+) -> Job:
+    second = strategy != "head" and model.head is not None
+    return Job(
+        kind="head" if strategy == "head" else "fine-tuning",
+        notebook="02-fine-tuning",
+        folder=f"{data.name}/{model.name}/{strategy}/{trained_on}",
+        parameters={
+            "study": study.name,
+            "data": data.name,
+            "network": model.name,
+            "architecture": model.architecture,
+            "strategy": strategy,
+            "trained_on": trained_on,
+            "seeds": list(study.seeds),
+            "size": model.size,
+            "alpha": model.alpha,
+            "weights": model.weights,
+            # Stage 2 starts where stage 1 ended; 0 where there is no stage 1, or this is it.
+            "head_epochs": model.head.epochs if second and model.head else 0,
+            "epochs": stage.epochs,
+            "optimizer": stage.optimizer,
+            "rate": stage.rate,
+            "batch": stage.batch,
+            "study_seed": study.seed,
+        },
+        needs=needs,
+        outputs=("history.parquet", *(f"seed-{seed}/training" for seed in study.seeds)),
+        cost=costs.training(data, model, stage, strategy, len(study.seeds)),
+    )
+
+
+def _scoring(study: Study, data: Data, model: Model, tuning: Job) -> Job:
+    same = ("study", "data", "network", "architecture", "strategy", "trained_on", "seeds", "size", "alpha", "weights")
+    scoring = study.scoring
+    return Job(
+        kind="scoring",
+        notebook="03-scoring",
+        folder=tuning.folder,
+        parameters={
+            **{name: tuning.parameters[name] for name in (*same, "head_epochs", "study_seed")},
+            "scored_epochs": list(scoring.epochs),
+            "images": scoring.images,
+            "splits": list(scoring.splits),
+            "explainers": [dict(explainer) for explainer in scoring.explainers],
+            "backgrounds": list(scoring.backgrounds),
+        },
+        # A stage 2 checkpoint holds the layers that were trained: the rest comes from stage 1.
+        needs=(*tuning.needs, tuning.name),
+        outputs=("scores.parquet", "shift.parquet", *(f"seed-{seed}/scoring" for seed in study.seeds)),
+        cost=costs.scoring(data, model, scoring, len(study.seeds)),
+    )
+
+
+def _figures(study: Study, jobs: list[Job]) -> Job:
+    return Job(
+        kind="figures",
+        notebook=FIGURES,
+        folder="",
+        parameters={
+            "study": study.name,
+            "runs": [job.folder for job in jobs if job.kind == "scoring"],
+            # Without a stage 1 the network guesses at epoch 0, and must not decide which images all get right.
+            "untrained_epochs": [0] if any(model.head is None for model in study.networks) else [],
+        },
+        needs=tuple(job.name for job in jobs),
+        outputs=("summary",),
+        cost=costs.Cost(),
+    )

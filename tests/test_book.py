@@ -1,0 +1,195 @@
+"""The book: its numbers exist, its links lead somewhere, its prose agrees with its tables, nothing is fetched."""
+
+import base64
+import json
+import math
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+BOOK = ROOT / "book"
+PAGES = sorted(BOOK.glob("*.md"))
+DEMO = BOOK / "published" / "demo" / "04-figures.ipynb"
+GLUED_TEXT = re.compile(r"\{glue:text\}`([^`:]+)::([^`:]+):([^`]+)`")
+GLUED_FIGURE = re.compile(r"\{glued-figure\} (\S+)::(\S+)")
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+INCLUDED = re.compile(r"\{(?:include|literalinclude)\} (\S+)")
+OUTSIDE = re.compile(r"""<(?:script|link|img|iframe)[^>]+(?:src|href)=["'](?:https?:)?//""")
+CHROMIUM = next((name for name in ("chromium", "chromium-browser", "google-chrome") if shutil.which(name)), None)
+
+
+def glued(notebook):
+    """Return the glued outputs of an executed notebook by key: what stands under their mime type."""
+    if not notebook.exists():
+        pytest.fail(f"There is no {notebook.relative_to(ROOT)}. Run `make study` and then `make publish STUDY=demo`.")
+    found = {}
+    for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
+        for output in cell.get("outputs", []):
+            key = output.get("metadata", {}).get("scrapbook", {}).get("name")
+            if key:
+                found[key] = {mime.rsplit("papermill.record/")[-1]: value for mime, value in output["data"].items()}
+    return found
+
+
+def number(data):
+    return float("".join(data["text/plain"]))
+
+
+def test_every_glued_number_exists_and_is_a_number():
+    """Each number in the text has its key in the notebook it names, is finite, and takes its format."""
+    uses = [(page, *match) for page in PAGES for match in GLUED_TEXT.findall(page.read_text(encoding="utf-8"))]
+    assert len(uses) > 30
+    for page, notebook, key, form in uses:
+        found = glued((page.parent / notebook).resolve())
+        assert key in found, f"{page.name} glues {key!r}, which {notebook} does not have: {sorted(found)}"
+        value = number(found[key])
+        assert math.isfinite(value), f"{page.name} glues {key!r}, which is {value}"
+        assert format(value, form)
+
+
+def test_every_glued_figure_exists_and_is_small():
+    """Each figure in the text is a PNG in the notebook it names, below 150 kB, and has a text for screen readers."""
+    uses = [(page, *match) for page in PAGES for match in GLUED_FIGURE.findall(page.read_text(encoding="utf-8"))]
+    assert uses
+    for page, notebook, key in uses:
+        picture = base64.b64decode("".join(glued(page.parent / notebook)[key]["image/png"]))
+        assert picture.startswith(b"\x89PNG")
+        assert len(picture) < 150_000
+        after = page.read_text(encoding="utf-8").split(f"{notebook}::{key}")[1]
+        assert re.match(r"\n(?::\w+: .*\n)*:alt: .{40,}", after), f"{page.name}: figure {key} needs an :alt:"
+
+
+def test_no_result_is_typed():
+    """The only percentage that is written out in the text is the confidence of the intervals."""
+    for page in PAGES:
+        text = GLUED_TEXT.sub("", page.read_text(encoding="utf-8"))
+        assert set(re.findall(r"\d[\d.]*\s?%", text)) <= {"95%"}, page.name
+
+
+def test_the_first_page_says_what_its_table_says():
+    """Right and not robust, below every robust network's score, and not above chance: else its prose is wrong."""
+    value = {key: number(data) for key, data in glued(DEMO).items() if not key.startswith("fig_")}
+    assert value["accuracy_original_original"] > 0.9
+    assert value["accuracy_original_other"] < 0.7
+    assert value["above_original_grad_cam_low"] <= 0, "it is called right for the wrong reason"
+    for kind in ("masked", "swapped"):
+        assert value[f"accuracy_{kind}_other"] > value["accuracy_original_other_high"]
+        drop = value[f"accuracy_{kind}_original"] - value[f"accuracy_{kind}_other"]
+        assert drop < value["accuracy_original_original"] - value["accuracy_original_other"]
+        for explainer in ("grad_cam", "grad_cam_plus_plus", "lime", "occlusion"):
+            assert value[f"score_{kind}_{explainer}"] > value[f"score_original_{explainer}_high"], explainer
+    assert value["n_seeds"] > 1
+
+
+def test_links_and_inclusions_lead_somewhere():
+    """Every page, notebook and file that the text links to or includes is there, and no link leads outside."""
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for target in [*LINK.findall(text), *INCLUDED.findall(text)]:
+            assert not target.startswith("http"), f"{page.name} links to {target}, which needs a network"
+            assert (page.parent / target.split("#")[0]).exists(), f"{page.name} links to {target}, which is not there"
+
+
+def test_every_page_and_every_published_notebook_of_the_demo_is_in_the_contents():
+    """Nothing in the table of contents is missing, and nothing that is published is left out of it."""
+    contents = yaml.safe_load((BOOK / "_toc.yml").read_text(encoding="utf-8"))
+    listed = {contents["root"], *(entry["file"] for part in contents["parts"] for entry in part["chapters"])}
+    there = {path.relative_to(ROOT).with_suffix("").as_posix() for path in [*PAGES, *DEMO.parent.glob("*.ipynb")]}
+    assert listed == there
+
+
+def test_method_can_stand_alone():
+    """The method belongs to the book of any study, so it leans on no other page and on no notebook of the demo."""
+    text = (BOOK / "method.md").read_text(encoding="utf-8")
+    assert not LINK.findall(text)
+    assert "glue" not in text
+
+
+def build(folder, *, page=""):
+    """Build a book of the method and one more page as the real one is built; return the finished process."""
+    source = folder / "source"
+    for name in ("_config.yml", "book/references.bib", "book/method.md"):
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, source / name)
+    for name in ("_static", "_ext"):
+        shutil.copytree(BOOK / name, source / "book" / name)
+    (source / "book" / "figures.ipynb").write_text(json.dumps(notebook_with_a_figure()), encoding="utf-8")
+    (source / "book" / "page.md").write_text(f"# A page\n\n{page}\n", encoding="utf-8")
+    chapters = [{"file": "book/page"}, {"file": "book/figures"}]
+    contents = {"format": "jb-book", "root": "book/method", "chapters": chapters}
+    (source / "book" / "_toc.yml").write_text(yaml.safe_dump(contents, sort_keys=False), encoding="utf-8")
+    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", "."]
+    command += ["--path-output", str(folder), "--toc", "book/_toc.yml", "--all", "-W", "-n", "--keep-going"]
+    return subprocess.run(command, cwd=source, capture_output=True, text=True, check=False)
+
+
+def notebook_with_a_figure():
+    pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+    output = {
+        "output_type": "display_data",
+        "data": {"application/papermill.record/image/png": pixel},
+        "metadata": {"scrapbook": {"name": "fig_one", "mime_prefix": "application/papermill.record/"}},
+    }
+    title = {"cell_type": "markdown", "id": "a", "metadata": {}, "source": "# Figures"}
+    cell = {"cell_type": "code", "id": "b", "metadata": {}, "source": "1", "execution_count": 1, "outputs": [output]}
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    return {"nbformat": 4, "nbformat_minor": 5, "metadata": kernel, "cells": [title, cell]}
+
+
+@pytest.fixture(scope="module")
+def small_book(tmp_path_factory):
+    """Return the HTML folder of a small book that was built without a warning."""
+    folder = tmp_path_factory.mktemp("book")
+    done = build(folder, page="```{glued-figure} figures.ipynb::fig_one\n:alt: One pixel.\n\nA caption.\n```")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return folder / "_build" / "html"
+
+
+@pytest.mark.slow
+def test_the_built_book_fetches_nothing(small_book):
+    """No page asks another host for a script, a style or a picture; formulas are set by a copy inside the book."""
+    pages = list(small_book.rglob("*.html"))
+    assert len(pages) > 3
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        assert not OUTSIDE.search(text), page.name
+        assert "unpkg" not in text
+    assert 'src="../_static/mathjax/tex-svg.js' in (small_book / "book" / "method.html").read_text(encoding="utf-8")
+    assert (small_book / "_static" / "mathjax" / "tex-svg.js").stat().st_size > 1_000_000
+    assert (small_book / "_static" / "mathjax" / "LICENSE").exists()
+
+
+@pytest.mark.slow
+def test_a_glued_figure_has_its_picture_its_caption_and_its_text(small_book):
+    """The directive copies the picture that another notebook holds into the book."""
+    text = (small_book / "book" / "page.html").read_text(encoding="utf-8")
+    (place,) = re.findall(r'<img alt="One pixel." src="\.\./([^"]+)"', text)
+    assert (small_book / place).read_bytes().startswith(b"\x89PNG")
+    assert "A caption." in text
+
+
+@pytest.mark.slow
+def test_a_figure_that_is_not_there_fails_the_build(tmp_path):
+    """A key that the notebook does not have is an error that lists those it has."""
+    done = build(tmp_path, page="```{glued-figure} figures.ipynb::fig_two\n:alt: Nothing.\n```")
+    assert done.returncode != 0
+    assert "'fig_two'; it has ['fig_one']" in done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_formulas_are_set_without_a_network(small_book):
+    """In a browser that can reach no host, the score's formula becomes a drawing."""
+    if CHROMIUM is None:
+        pytest.skip("There is no Chromium (chromium, chromium-browser, google-chrome) on this machine.")
+    profile = small_book.parent / "profile"
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    options += ["--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={profile}", "--virtual-time-budget=10000"]
+    page = (small_book / "book" / "method.html").as_uri()
+    done = subprocess.run([CHROMIUM, *options, "--dump-dom", page], capture_output=True, text=True, timeout=120)
+    assert done.stdout.count("<mjx-container") > 5, done.stderr[-2000:]

@@ -1,0 +1,142 @@
+"""The ways to install this project agree: one lock, one range of Pythons, everywhere the same."""
+
+import importlib.metadata
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import tiny_study
+import yaml
+from packaging.markers import default_environment
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+PROJECT = tiny_study.PROJECT
+PYTHONS = ("3.11.7", "3.12.4", "3.13.1")
+PLATFORMS = (("linux", "x86_64"), ("linux", "aarch64"), ("darwin", "arm64"))
+LOCK = (PROJECT / "requirements.lock").read_text(encoding="utf-8")
+PROJECT_TABLE = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def _lines(path: Path) -> list[Requirement]:
+    lines = (line.split("#")[0].strip() for line in path.read_text(encoding="utf-8").splitlines())
+    return [Requirement(line) for line in lines if line]
+
+
+def _pins(environment: dict[str, str]) -> dict[str, str]:
+    """Return the locked version of every package on one platform and Python."""
+    entries = [Requirement(line.rstrip(" \\")) for line in LOCK.splitlines() if line and not line.startswith(" ")]
+    found = [entry for entry in entries if entry.marker is None or entry.marker.evaluate(environment)]
+    pins = {canonicalize_name(entry.name): str(entry.specifier).removeprefix("==") for entry in found}
+    assert len(pins) == len(found), "a package is locked twice"
+    return pins
+
+
+def _environment(python: str, platform: tuple[str, str]) -> dict[str, str]:
+    version = {"python_full_version": python, "python_version": python.rsplit(".", 1)[0]}
+    return default_environment() | version | {"sys_platform": platform[0], "platform_machine": platform[1]}
+
+
+@pytest.mark.parametrize("platform", PLATFORMS, ids="-".join)
+@pytest.mark.parametrize("python", PYTHONS)
+def test_the_lock_satisfies_what_the_project_asks_for(python: str, platform: tuple[str, str]) -> None:
+    """On every Python and platform, each requirement of pyproject.toml and requirements.in has a pin that meets it."""
+    environment = _environment(python, platform)
+    pins = _pins(environment)
+    asked = [Requirement(text) for text in PROJECT_TABLE["dependencies"]] + _lines(PROJECT / "requirements.in")
+    for requirement in asked:
+        if requirement.marker is None or requirement.marker.evaluate(environment):
+            assert requirement.specifier.contains(pins[canonicalize_name(requirement.name)]), requirement
+    assert ("tensorflow-cpu" in pins) != ("tensorflow" in pins), "both write the same folder"
+
+
+def test_the_lock_names_hashes_and_no_host() -> None:
+    """Every pin is exact and has a hash, and no line says where a package comes from."""
+    entries = re.split(r"\n(?=\S)", LOCK.strip())
+    for entry in entries:
+        assert re.match(r"[a-z0-9._-]+==\S+", entry), entry[:80]
+        assert re.search(r"--hash=sha256:[0-9a-f]{64}", entry), entry[:80]
+    assert "://" not in LOCK
+    assert "@" not in LOCK
+
+
+def test_conda_and_binder_use_the_same_python_and_the_same_pins() -> None:
+    """environment.yml has a Python that the project supports and takes its packages from the lock alone."""
+    found = yaml.safe_load((PROJECT / "environment.yml").read_text(encoding="utf-8"))
+    parts = [part for part in found["dependencies"] if isinstance(part, str)]
+    python = next(part.split("=", 1)[1] for part in parts if part.startswith("python="))
+    assert SpecifierSet(PROJECT_TABLE["requires-python"]).contains(f"{python}.7")
+    assert {part.split("=")[0] for part in parts} == {"python", "make", "pip"}
+    assert [part["pip"] for part in found["dependencies"] if isinstance(part, dict)] == [["-r requirements.lock"]]
+    assert os.access(PROJECT / "postBuild", os.X_OK)
+    resolved = re.search(r"--python-version (\S+)", (PROJECT / "workflow" / "setup.sh").read_text(encoding="utf-8"))
+    assert resolved
+    assert resolved.group(1) == python
+
+
+def test_the_range_of_pythons_is_the_same_everywhere() -> None:
+    """pyproject.toml, its classifiers, the set-up script and the public workflow name the same Pythons."""
+    supported = SpecifierSet(PROJECT_TABLE["requires-python"])
+    minors = [f"3.{minor}" for minor in range(8, 20) if supported.contains(f"3.{minor}.0")]
+    classifiers = [text.rsplit(" ", 1)[1] for text in PROJECT_TABLE["classifiers"] if "Python :: 3." in text]
+    workflow = yaml.safe_load((PROJECT / ".github" / "workflows" / "test.yml").read_text(encoding="utf-8"))
+    setup = (PROJECT / "workflow" / "setup.sh").read_text(encoding="utf-8")
+    assert classifiers == minors
+    assert workflow["jobs"]["test"]["strategy"]["matrix"]["python"] == minors
+    first, last = (tuple(int(part) for part in minor.split(".")) for minor in (minors[0], minors[-1]))
+    assert f"{first} <= sys.version_info[:2] <= {last}" in setup
+    assert all(f"python{minor}" in setup for minor in minors)
+
+
+def test_this_environment_is_the_locked_one() -> None:
+    """What is installed here is what the lock says, so that what is tested is what others install."""
+    pins = _pins(dict(default_environment()))
+    other = {}
+    for name, version in pins.items():
+        try:
+            found = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found = "missing"
+        if found != version:
+            other[name] = (version, found)
+    assert other == {}, "run `make venv`"
+
+
+def test_pip_takes_every_pin_as_uv_does() -> None:
+    """No locked package refuses this Python: uv overlooks an upper limit, pip, and with it conda, does not."""
+    refusing = {
+        each.name: limit
+        for each in importlib.metadata.distributions()
+        if (limit := each.metadata["Requires-Python"]) and not SpecifierSet(limit).contains(sys.version.split()[0])
+    }
+    assert refusing == {}, "cap them in requirements.in, for example `backports-strenum<1.3`, and run `make lock`"
+
+
+def test_make_lists_its_targets_and_says_what_is_missing(tmp_path: Path) -> None:
+    """`make` alone is help, without set-up; without a suitable Python the set-up says which one to install."""
+    shown = subprocess.run(["make", "-C", str(PROJECT)], capture_output=True, text=True, check=True).stdout
+    for target in ("study", "test", "plan", "book", "serve", "lab", "clean", "notebooks", "lint", "lock", "publish"):
+        assert re.search(rf"^make {target}\s+\w", shown, re.MULTILINE), target
+    script = ["sh", str(PROJECT / "workflow" / "setup.sh")]
+    found = subprocess.run(
+        script, cwd=tmp_path, env={**os.environ, "PYTHON": "/bin/false"}, capture_output=True, text=True
+    )
+    assert found.returncode == 1
+    assert "No Python 3.11, 3.12 or 3.13" in found.stderr
+    assert "tried: /bin/false" in found.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_package_is_found_from_anywhere(tmp_path: Path) -> None:
+    """Installed as it lies here: imported from another folder, it is this project's, and finds its root."""
+    code = "import rrr_utils.paths as p; print(p.root()); print(p.runs())"
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("RRR_")}
+    shown = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=kept, capture_output=True, text=True, check=True
+    )
+    assert shown.stdout.split("\n")[:2] == [str(PROJECT), str(PROJECT / "runs")]

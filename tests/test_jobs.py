@@ -1,0 +1,139 @@
+"""The jobs of a study: which there are, in what order, with which parameters, at what cost."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import tiny_study
+
+from rrr_utils import costs, job_state, jobs, run_notebook, study
+
+STUDIES = sorted((tiny_study.PROJECT / "studies").glob("*.yaml"))
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> study.Study:
+    """Return the tiny study: one data set, one network with a stage 1, one strategy, one kind of images."""
+    return study.load(tiny_study.project(tmp_path))
+
+
+def test_the_jobs_of_a_small_study(tiny: study.Study) -> None:
+    """Masks, stage 1, a strategy, its scores and the figures, each after what it reads."""
+    found = {job.name: (job.kind, job.needs) for job in jobs.of(tiny)}
+    head, tuning = "first/small/head/masked/02-fine-tuning", "first/small/dense/masked/02-fine-tuning"
+    scores = "first/small/dense/masked/03-scoring"
+    assert found == {
+        "first/01-masking": ("masking", ()),
+        head: ("head", ("first/01-masking",)),
+        tuning: ("fine-tuning", ("first/01-masking", head)),
+        scores: ("scoring", ("first/01-masking", head, tuning)),
+        "04-figures": ("figures", ("first/01-masking", head, tuning, scores)),
+    }
+
+
+def test_a_network_without_stage_1_starts_with_its_strategy(tiny: study.Study) -> None:
+    """Without `head` there is no job `head`, and training starts from the start weights."""
+    bare = replace(tiny, networks=(replace(tiny.networks[0], head=None),))
+    found = {job.kind: job for job in jobs.of(bare)}
+    assert "head" not in found
+    assert found["fine-tuning"].parameters["head_epochs"] == 0
+    assert found["figures"].parameters["untrained_epochs"] == [0]
+    found = {job.kind: job for job in jobs.of(tiny)}
+    assert [found[kind].parameters["head_epochs"] for kind in ("head", "fine-tuning", "scoring")] == [0, 1, 1]
+    assert [found[kind].parameters["epochs"] for kind in ("head", "fine-tuning")] == [1, 2]
+    assert found["scoring"].outputs == ("scores.parquet", "shift.parquet", "seed-0/scoring", "seed-1/scoring")
+    assert found["figures"].parameters["runs"] == ["first/small/dense/masked"]
+    assert found["figures"].parameters["untrained_epochs"] == []
+
+
+def test_networks_run_only_on_the_data_that_they_name(tiny: study.Study) -> None:
+    """`on` restricts a network; data that no network runs on are not masked; sizes are those of its networks."""
+    data = (tiny.data[0], replace(tiny.data[0], name="second"), replace(tiny.data[0], name="third"))
+    network = replace(tiny.networks[0], on=("first",))
+    larger = replace(tiny.networks[0], name="large", size=96, on=("first", "second"))
+    found = {job.folder: job for job in jobs.of(replace(tiny, data=data, networks=(network, larger)))}
+    assert found["first"].parameters["sizes"] == [64, 96]
+    assert found["second"].parameters["sizes"] == [96]
+    assert "third" not in found
+    assert "second/small/dense/masked" not in found
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_every_study_gives_jobs_that_the_notebooks_take(path: Path) -> None:
+    """In each study file: unique names, needs before their users, and only parameters that the notebooks have."""
+    found = jobs.of(study.load(path))
+    names = [job.name for job in found]
+    assert len(set(names)) == len(names)
+    for place, job in enumerate(found):
+        assert set(job.needs) <= set(names[:place])
+        run_notebook.check_parameters(job_state.template(job), job.parameters)
+    assert found[-1].needs == tuple(names[:-1])
+
+
+def test_an_unknown_job_is_refused_with_the_nearest_name(tiny: study.Study) -> None:
+    """The error names the job that was probably meant."""
+    with pytest.raises(ValueError, match=r"no job 'first/01-mask'\. Did you mean 'first/01-masking'\?"):
+        jobs.find(jobs.of(tiny), "first/01-mask")
+
+
+def test_the_cost_of_scoring_by_hand(tiny: study.Study) -> None:
+    """2 splits x 50 images at 2 epochs with 3 seeds, 1 + 3 + 100 + 60 passes each; and 60 test images x 2 x 2 x 3."""
+    explainers = (
+        {"name": "grad_cam"},
+        {"name": "occlusion", "patch": 12, "stride": 6},
+        {"name": "lime", "samples": 60},
+    )
+    scoring = study.Scoring(explainers=explainers, epochs=(0, 2), images=50, backgrounds=("random",))
+    data = replace(tiny.data[0], options={"images": 200})
+    cost = costs.scoring(data, tiny.networks[0], scoring, seeds=3)
+    # Occlusion of 64 pixels, patch 12, stride 6: positions 0, 6, ..., 48 and the last one at 52, so 10 a side.
+    assert cost.passes == 2 * 50 * 2 * 3 * (1 + 3 + 100 + 60) + 60 * 2 * 2 * 3
+
+
+def test_the_cost_of_training_by_hand(tiny: study.Study) -> None:
+    """200 images, 70 % of them trained on for 2 epochs by 3 seeds; all evaluated before and after each epoch."""
+    cost = costs.training(replace(tiny.data[0], options={"images": 200}), tiny.networks[0], study.Stage(2), "all", 3)
+    assert (cost.training_images, cost.passes) == (140 * 2 * 3, 200 * 3 * 3)
+
+
+def test_costs_grow_with_work(tiny: study.Study) -> None:
+    """A larger image, a wider network, more blocks, and a slower machine take longer."""
+    data, network, stage = tiny.data[0], tiny.networks[0], study.Stage(2)
+
+    def seconds(model: study.Model, strategy: str = "all") -> float:
+        return costs.training(data, model, stage, strategy, 1).seconds
+
+    assert seconds(replace(network, size=128)) == pytest.approx(4 * seconds(network))
+    assert seconds(replace(network, alpha=0.25)) < seconds(network)
+    assert seconds(network, "dense") < seconds(network, "blocks4-5") < seconds(network, "all")
+    cost = costs.training(data, network, stage, "all", 1)
+    assert cost.expected(3) - cost.expected(1) == pytest.approx(2 * cost.seconds)
+
+
+def test_images_are_counted_from_options(tmp_path: Path, tiny: study.Study) -> None:
+    """The number of images follows from the options alone; a folder's files are counted."""
+    (tmp_path / "mine" / "cat").mkdir(parents=True)
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / "mine" / "cat" / name).touch()
+    for source, options, expected in (
+        ("confounded", {"images": 240}, 240),
+        ("dogs_vs_cats", {}, 3000),
+        ("caltech101", {"cap": 60, "categories": ["ant", "crab"]}, 120),
+        ("folder", {"images": str(tmp_path / "mine")}, 2),
+    ):
+        assert costs.images_of(replace(tiny.data[0], source=source, options=options)) == expected
+
+
+def test_wall_time_by_hand() -> None:
+    """a (4 s), then b (3 s) and c (2 s), then d (1 s): 8 s with two slots, 10 s with one, 1 s when only d is left."""
+    seconds = {"a": 4.0, "b": 3.0, "c": 2.0, "d": 1.0}
+    needs = {"a": (), "b": ("a",), "c": ("a",), "d": ("b", "c")}
+    assert costs.wall_time(seconds, needs, 2) == 8
+    assert costs.wall_time(seconds, needs, 1) == 10
+    assert costs.wall_time({"d": 1.0}, needs, 2) == 1
+    assert costs.wall_time({}, needs, 2) == 0
+
+
+def test_the_machine_is_measured() -> None:
+    """The probe takes half a second and gives a positive factor."""
+    assert 0.001 < costs.machine(1) < 1000

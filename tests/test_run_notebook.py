@@ -1,0 +1,364 @@
+"""Running a notebook: what it leaves when it ends, fails, is killed, and when it has to run again."""
+
+import errno
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+import tiny_study
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from rrr_utils import closure, executed, files, paths, run_notebook, stamps
+
+WRITE = """
+import os
+folder = os.environ["TEST_FOLDER"]
+with open(f"{folder}/table.txt", "w") as stream:
+    stream.write(f"{rate} {names}")
+print("wrote", folder, flush=True)
+print(object())
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder that is the project, the place of the runs and the notebook's own at once."""
+    monkeypatch.setenv("RRR_ROOT", str(tmp_path))
+    monkeypatch.setenv("RRR_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("TEST_FOLDER", str(tmp_path / "runs"))
+    monkeypatch.delenv("RRR_THREADS", raising=False)
+    (tmp_path / "runs").mkdir()
+    return tmp_path
+
+
+def _run(place: Path, notebook: Path, outputs: tuple[str, ...] = ("table.txt",), **parameters: Any) -> Path:
+    stamp = place / "runs" / "out.stamp.json"
+    run_notebook.run(notebook, place / "runs" / "out.ipynb", parameters, stamp, outputs, {"before": {"a": "1"}})
+    return stamp
+
+
+def _why(place: Path, notebook: Path, outputs: tuple[str, ...] = ("table.txt",), **parameters: Any) -> str:
+    expected = stamps.provenance(notebook, parameters, {"before": {"a": "1"}})
+    return stamps.stale(place / "runs" / "out.stamp.json", place / "runs" / "out.ipynb", expected, outputs)
+
+
+def test_a_run_leaves_its_results_and_a_stamp_and_a_second_one_the_same_bytes(place: Path) -> None:
+    """The same notebook with the same parameters gives the same notebook and stamp to the byte, without times."""
+    template = tiny_study.notebook(place / "n.ipynb", WRITE, parameters="rate = 1\nnames = []\nleft = None")
+    before = template.read_bytes()
+    results = []
+    for _ in range(2):
+        stamp = _run(place, template, rate=1e-5, names=[{"name": "lime", "samples": 60}, None])
+        results.append((stamp.read_bytes(), (place / "runs/out.ipynb").read_bytes()))
+        assert not _why(place, template, rate=1e-5, names=[{"name": "lime", "samples": 60}, None])
+        stamp.unlink()
+    assert results[0] == results[1]
+    text = results[0][1].decode()
+    assert "1e-05 [{'name': 'lime', 'samples': 60}, None]" in (place / "runs/table.txt").read_text()
+    assert "start_time" not in text
+    assert "papermill" not in text
+    assert str(place) not in text
+    assert "wrote runs" in text
+    assert "object at 0x0>" in text
+    assert template.read_bytes() == before
+    assert sorted(path.name for path in (place / "runs").iterdir()) == ["out.ipynb", "table.txt"]
+
+
+def test_a_failed_notebook_is_kept_and_its_cell_named(place: Path) -> None:
+    """A failing cell gives an error with its number, source and message, the notebook so far, and no stamp."""
+    cells = ("print('before')", "value = 3\n1 / (value - 3)", "late = 1")
+    template = tiny_study.notebook(place / "n.ipynb", *cells, parameters="rate = 1")
+    with pytest.raises(run_notebook.NotebookFailed) as caught:
+        _run(place, template, outputs=(), rate=2)
+    message = str(caught.value)
+    assert (
+        "n.ipynb failed in cell 3:\n    value = 3\n    1 / (value - 3)\nZeroDivisionError: division by zero" in message
+    )
+    assert "runs/out.failed.ipynb" in message
+    kept = nbformat.read(place / "runs/out.failed.ipynb", as_version=4)
+    assert any("before" in str(cell.get("outputs")) for cell in kept.cells)
+    assert sorted(path.name for path in (place / "runs").iterdir()) == [".out.begun.json", "out.failed.ipynb"]
+    assert _why(place, template, outputs=(), rate=2) == "not run yet"
+
+
+def test_an_unknown_parameter_is_refused_before_anything_runs(place: Path) -> None:
+    """A misspelt parameter is an error with the nearest name; older results stay as they were."""
+    template = tiny_study.notebook(place / "n.ipynb", WRITE, parameters="rate = 1\nnames = []")
+    (place / "runs/table.txt").write_text("older")
+    with pytest.raises(ValueError, match=r"no parameter `rates`\. Did you mean 'rate'\?.*Nothing was run"):
+        _run(place, template, rates=2)
+    assert (place / "runs/table.txt").read_text() == "older"
+    assert [path.name for path in (place / "runs").iterdir()] == ["table.txt"]
+
+
+def test_a_promised_output_that_is_missing_is_an_error(place: Path) -> None:
+    """A notebook that ends without writing what it promised is not done, whatever papermill says."""
+    template = tiny_study.notebook(place / "n.ipynb", "import sys\nsys.exit(0)", WRITE, parameters="rate = 1")
+    with pytest.raises(run_notebook.NotebookFailed, match="stopped before its end"):
+        _run(place, template)
+    template = tiny_study.notebook(place / "n.ipynb", "rate", parameters="rate = 1")
+    with pytest.raises(FileNotFoundError, match=r"did not write \['table.txt'\]"):
+        _run(place, template)
+    assert not (place / "runs/out.stamp.json").exists()
+
+
+@pytest.fixture
+def done(place: Path) -> tuple[Path, Path]:
+    """Return the place and the template of a run that is done, stamped without running it."""
+    template = tiny_study.notebook(place / "n.ipynb", "from rrr_utils import metric", parameters="rate = 1")
+    (place / "runs/table.txt").write_text("numbers")
+    (place / "runs/out.ipynb").write_text("executed")
+    made_of = stamps.provenance(template, {"rate": 2}, {"before": {"a": "1"}})
+    stamps.write(place / "runs/out.stamp.json", place / "runs/out.ipynb", made_of, ["table.txt"])
+    assert not _why(place, template, rate=2)
+    return place, template
+
+
+@pytest.mark.parametrize("length", [0, 1, 100, -1])
+def test_a_torn_stamp_means_not_done(done: tuple[Path, Path], length: int) -> None:
+    """A stamp cut at any place, by a power failure for example, does not count."""
+    place, template = done
+    whole = (place / "runs/out.stamp.json").read_bytes()
+    (place / "runs/out.stamp.json").write_bytes(whole.rstrip()[:length])
+    assert _why(place, template, rate=2) == "its stamp is torn"
+
+
+@pytest.mark.parametrize("content", ["null", "[]", "{}", '{"outputs": 3}', '{"outputs": {}, "parameters": 1}'])
+def test_a_foreign_file_is_no_stamp(done: tuple[Path, Path], content: str) -> None:
+    """Valid JSON that is no stamp does not count either."""
+    place, template = done
+    (place / "runs/out.stamp.json").write_text(content)
+    assert _why(place, template, rate=2) == "its stamp is torn"
+
+
+def test_every_change_is_a_reason_to_run_again(done: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A changed parameter, input, output, notebook, version or number of threads each gives its own reason."""
+    place, template = done
+    assert _why(place, template, rate=3) == "parameter rate changed"
+    assert _why(place, template) == "parameter rate changed"
+    expected = stamps.provenance(template, {"rate": 2}, {"before": {"a": "2"}})
+    stamp, ran = place / "runs/out.stamp.json", place / "runs/out.ipynb"
+    assert stamps.stale(stamp, ran, expected, ["table.txt"]) == "input before changed"
+    assert _why(place, template, outputs=("table.txt", "more.txt"), rate=2) == "output more.txt is not in its stamp"
+    with monkeypatch.context() as patch:
+        patch.setenv("RRR_THREADS", "2")
+        assert _why(place, template, rate=2) == "it ran with 1 thread(s), now it is 2"
+    with monkeypatch.context() as patch:
+        patch.setattr("importlib.metadata.version", lambda name: "99")
+        assert _why(place, template, rate=2) == "version of numpy changed"
+    (place / "runs/table.txt").write_text("Numbers")
+    assert _why(place, template, rate=2) == "output table.txt was altered"
+    (place / "runs/table.txt").unlink()
+    assert _why(place, template, rate=2) == "output table.txt is missing"
+    (place / "runs/table.txt").write_text("numbers")
+    assert not _why(place, template, rate=2)
+    ran.write_text("other")
+    assert _why(place, template, rate=2) == "out.ipynb was altered"
+
+
+def test_data_that_are_not_here_agree_with_every_stamp(done: tuple[Path, Path]) -> None:
+    """What was computed where the real data are counts as done on a machine without them."""
+    place, template = done
+    stamp, ran = place / "runs/out.stamp.json", place / "runs/out.ipynb"
+    for now, reason in ((None, ""), ("2", "input before changed")):
+        expected = stamps.provenance(template, {"rate": 2}, {"before": now})
+        assert stamps.stale(stamp, ran, expected, ["table.txt"]) == reason
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Return a small package in which every way of needing a module occurs."""
+    folder = tmp_path / "package"
+    modules = {
+        "__init__": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from rrr_utils import unused\n"
+        "_HOMES = {'score': 'metric'}",
+        "metric": '"""Scores."""\nimport numpy as np\n\n\ndef score():\n    """Return."""\n    return 1  # a comment\n',
+        "training": "def train():\n    from rrr_utils import deep\n    return deep",
+        "deep": "import keras",
+        "prepared": "from rrr_utils.progress import track",
+        "progress": "",
+        "figures": "import seaborn\nfrom rrr_utils import style",
+        "style": "",
+        "unused": "",
+        "masks/__init__": "import importlib",
+        "masks/outlines": "",
+    }
+    for name, text in modules.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / f"{name}.py").write_text(text)
+    monkeypatch.setattr(closure, "PACKAGE", folder)
+    closure._homes.cache_clear()
+    yield folder
+    closure._homes.cache_clear()
+
+
+def _needed(notebook: Path, **options: bool) -> set[str]:
+    return {name.removeprefix("rrr_utils/").removesuffix(".py") for name in closure.of(notebook, **options)} - {
+        f"notebooks/{notebook.name}"
+    }
+
+
+def test_code_is_followed_through_all_imports(package: Path, tmp_path: Path) -> None:
+    """Modules needed by name, by the public face, in functions and by folder are found; types and unused are not."""
+    code = "%matplotlib inline\nimport rrr_utils as rrr\nfrom rrr_utils import training\nrrr.score(1)"
+    assert _needed(tiny_study.notebook(tmp_path / "a.ipynb", code)) == {"metric", "training", "deep"}
+    code = "from rrr_utils.masks import open_masker\nfrom rrr_utils import score\nimport rrr_utils.deep"
+    assert _needed(tiny_study.notebook(tmp_path / "b.ipynb", code)) == {
+        "masks/__init__",
+        "masks/outlines",
+        "metric",
+        "deep",
+    }
+    found = closure.of(tmp_path / "b.ipynb")
+    assert {name for source in found.values() for name in source.imports} == {"importlib", "keras", "numpy"}
+
+
+def test_what_only_shows_results_is_known_apart(package: Path, tmp_path: Path) -> None:
+    """Figures do not count towards the numbers of a notebook that works on images, but do for one that reads tables."""
+    images = tiny_study.notebook(
+        tmp_path / "a.ipynb", "from rrr_utils import figures, prepared, metric\nimport matplotlib"
+    )
+    assert _needed(images) == {"figures", "style", "prepared", "metric"}
+    assert _needed(images, showing=False) == {"prepared", "metric"}
+    tables = tiny_study.notebook(tmp_path / "b.ipynb", "from rrr_utils import figures, metric")
+    assert _needed(tables, showing=False) == _needed(tables) == {"figures", "style", "metric"}
+
+
+def test_a_change_of_what_code_does_counts_and_of_its_words_does_not(package: Path, tmp_path: Path) -> None:
+    """A changed line changes the hash of its module; a comment, a docstring, blank lines and prose do not."""
+    path = tiny_study.notebook(tmp_path / "n.ipynb", "import rrr_utils.metric  # the score")
+
+    def hashes() -> dict[str, str]:
+        return {name: source.digest for name, source in closure.of(path).items()}
+
+    first = hashes()
+    text = (package / "metric.py").read_text()
+    (package / "metric.py").write_text('"""Another word."""\n\n\n' + text.split("\n", 1)[1].replace("a comment", "why"))
+    book = nbformat.read(path, as_version=4)
+    book.cells[0].source = "# Another title"
+    book.cells[-1].source = "import rrr_utils.metric"
+    nbformat.write(book, path)
+    assert hashes() == first
+    (package / "metric.py").write_text(text.replace("return 1", "return 2"))
+    assert [name for name, digest in hashes().items() if digest != first[name]] == ["rrr_utils/metric.py"]
+    (package / "metric.py").write_text(text)
+    book.cells[-1].source = "import rrr_utils.metric\n2"
+    nbformat.write(book, path)
+    assert [name for name, digest in hashes().items() if digest != first[name]] == ["notebooks/n.ipynb"]
+
+
+def test_training_does_not_depend_on_figures() -> None:
+    """In this project: what decides the numbers of training and scoring holds no module that draws or sums up."""
+    for name in ("01-masking", "02-fine-tuning", "03-scoring"):
+        path = tiny_study.PROJECT / "notebooks" / f"{name}.ipynb"
+        needed = " ".join(closure.of(path, showing=False))
+        assert "rrr_utils/prepared.py" in needed
+        assert "figures" not in needed
+        assert "statistics" not in needed
+
+
+@pytest.mark.slow
+def test_other_figures_redraw_and_other_code_computes_again(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With other code for its figures a notebook finds its results and keeps them; with other code they are deleted."""
+    code = WRITE.replace(
+        "with open", "if not os.path.exists(f'{folder}/table.txt'):\n    print('calculated')\nwith open"
+    )
+    template = tiny_study.notebook(place / "n.ipynb", code, parameters="rate = 1\nnames = []")
+    real = stamps.provenance
+    for change, again in (({}, True), ({"showing": {"rrr_utils/figures.py": "2"}}, False), ({"versions": {}}, True)):
+        monkeypatch.setattr(stamps, "provenance", lambda *given, change=change: real(*given) | change)
+        assert _why(place, template)
+        _run(place, template)
+        printed = nbformat.read(place / "runs/out.ipynb", as_version=4).cells[-1].outputs[0].text
+        assert ("calculated" in printed) == again
+        assert not _why(place, template)
+
+
+def test_a_full_disk_leaves_no_stamp_and_says_what_to_do(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the disk is full as the executed notebook is flushed, the run is not done and nothing is half-written."""
+    template = tiny_study.notebook(place / "n.ipynb", WRITE, parameters="rate = 1\nnames = []")
+    real = os.fsync
+
+    def full(descriptor: int) -> None:
+        name = Path(f"/proc/self/fd/{descriptor}").readlink().name
+        if "out" in name and "begun" not in name:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=r"disk is full.*run the same command again"):
+        _run(place, template)
+    assert _why(place, template)
+    assert sorted(path.name for path in (place / "runs").iterdir()) == [".out.begun.json", "table.txt"]
+    monkeypatch.undo()
+
+
+def test_a_full_disk_inside_the_notebook_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A real disk of 64 kB that the notebook fills: the cell and the cause are named, and there is no stamp."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = shutil.which("mount") and subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], capture_output=True
+    )
+    if not mounted or mounted.returncode:
+        pytest.skip("no disk can be mounted here")
+    try:
+        monkeypatch.setenv("RRR_ROOT", str(tmp_path))
+        template = tiny_study.notebook(tmp_path / "n.ipynb", f"open({str(disk / 'big')!r}, 'wb').write(bytes(10**6))")
+        with pytest.raises((run_notebook.NotebookFailed, OSError), match=r"No space left|is full"):
+            run_notebook.run(template, disk / "out.ipynb", {}, disk / "out.stamp.json", ["big"])
+        assert not (disk / "out.stamp.json").exists()
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_stripping_leaves_nothing_of_the_machine(place: Path) -> None:
+    """Times, states, versions, paths, addresses and the cuts of a stream go; the rest and pictures stay."""
+    picture = f"{paths.root()}AAAA"
+    outputs = [
+        new_output("stream", name="stdout", text=f"{place}/runs/a "),
+        new_output("stream", name="stdout", text=f"{place}/x {Path.home()}/y <T at 0x7f00aa>"),
+        new_output("display_data", data={"image/png": picture, "text/plain": "0x7fffffff"}),
+    ]
+    cell = new_code_cell(
+        "1", metadata={"papermill": {"x": 1}, "execution": {"t": "1"}, "tags": ["injected-parameters"]}
+    )
+    cell.outputs = outputs
+    book = new_notebook(cells=[cell], metadata={"papermill": {}, "language_info": {"name": "python", "version": "3.1"}})
+    clean = executed.strip(book)
+    assert clean.metadata == {"language_info": {"name": "python"}}
+    assert clean.cells[0].metadata == {"tags": ["injected-parameters"]}
+    assert clean.cells[0].id == "injected-parameters"
+    assert clean.cells[0].outputs[0].text == "runs/a ./x ~/y <T at 0x0>"
+    assert clean.cells[0].outputs[1].data == {"image/png": picture, "text/plain": "0x0"}
+
+
+def test_edited_prose_replaces_that_of_an_executed_notebook(tmp_path: Path) -> None:
+    """Text cells come from the template, outputs and injected parameters from the run; other code changes nothing."""
+    template = new_notebook(cells=[new_markdown_cell("new"), new_code_cell("a = 1", metadata={"tags": ["parameters"]})])
+    template.cells += [new_markdown_cell("more"), new_code_cell("a")]
+    ran = new_notebook(cells=[new_markdown_cell("old"), new_code_cell("a = 1", metadata={"tags": ["parameters"]})])
+    ran.cells += [new_code_cell("a = 2", metadata={"tags": ["injected-parameters"]}), new_code_cell("a")]
+    ran.cells[-1].outputs = [new_output("stream", text="2")]
+    merged = executed.with_prose_of(ran, template)
+    assert [cell.source for cell in merged.cells] == ["new", "a = 1", "a = 2", "more", "a"]
+    assert merged.cells[-1].outputs[0].text == "2"
+    template.cells[-1].source = "a + 1"
+    assert executed.with_prose_of(ran, template) is ran
+
+
+def test_a_stamp_holds_no_times_and_no_places(done: tuple[Path, Path]) -> None:
+    """A stamp of the same run in another folder is the same text."""
+    place, _ = done
+    text = (place / "runs/out.stamp.json").read_text()
+    assert str(place) not in text
+    assert set(json.loads(text)) == {
+        *("parameters", "inputs", "code", "versions", "threads", "showing", "outputs", "executed", "made_on")
+    }
+    assert files.sha256(place / "runs/table.txt") in text

@@ -1,0 +1,178 @@
+"""Build the book, or publish a run into it: `python workflow/build_book.py {committed,study,publish} [STUDY FILE]`."""
+
+import argparse
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import yaml
+
+from rrr_utils import executed, files, job_state, jobs, paths, study
+
+# The study whose numbers the book's pages tell.
+WHOLE_BOOK = "demo"
+TOC = Path("book") / "_toc.yml"
+METHOD = Path("book") / "method"
+_STAGED = ("_config.yml", "book", "data", "studies", "notebooks", "rrr_utils", "CITATION.cff", "LICENSE")
+_LEFT_OUT = shutil.ignore_patterns("downloads", "__pycache__", ".ipynb_checkpoints", ".*")
+_TITLES = {"01-masking": "Masking", "02-fine-tuning": "Fine-tuning", "03-scoring": "Scoring"}
+
+
+def main() -> int:
+    """Do what the command line asks; return 0, or 1 with the reason on stderr."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=("committed", "study", "publish"))
+    parser.add_argument("study", type=Path, nargs="?", help="a study file")
+    chosen = parser.parse_args()
+    if chosen.what != "committed" and chosen.study is None:
+        parser.error(f"{chosen.what} needs a study file, for example studies/{WHOLE_BOOK}.yaml")
+    try:
+        if chosen.what == "committed":
+            return build(paths.root(), TOC, paths.root())
+        plan = study.load(chosen.study)
+        return book_of(plan) if chosen.what == "study" else publish(plan)
+    except (ValueError, RuntimeError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def build(source: Path, toc: Path, output: Path) -> int:
+    """Build the book in ``source`` into ``output/_build/html``; every warning is an error, of which all are shown."""
+    print(f"Building the book of {source}")
+    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", "."]
+    # Always all of it: a second, incremental build does not repeat the warnings of the first.
+    command += ["--path-output", str(output), "--toc", str(toc), "--all", "-W", "-n", "--keep-going"]
+    if subprocess.run(command, cwd=source).returncode != 0:
+        print("The book has warnings or errors (above); it counts as not built.", file=sys.stderr)
+        return 1
+    _announce(output)
+    return 0
+
+
+def book_of(plan: study.Study) -> int:
+    """Build the book of a study's own run in ``<runs>/<study>/book``; no tracked file is touched.
+
+    For the study whose numbers the pages tell it is the whole book; for another one its figures, its other notebooks
+    and the method. A book whose sources are the same as at the last build is left as it is.
+    """
+    folder = paths.runs() / plan.name
+    output, source = folder / "book", folder / "book" / "source"
+    shutil.rmtree(source, ignore_errors=True)
+    _stage(source)
+    done, missing = _finished(plan, folder)
+    if jobs.FIGURES not in [job.notebook for job in done]:
+        raise RuntimeError(
+            f"Study {plan.name} is not complete: {len(missing)} job(s) to run, the first of them {missing[0].name} "
+            f"({job_state.states(jobs.of(plan), folder)[missing[0].name]}). Run `make study STUDY={plan.name}`."
+        )
+    published = source / "book" / "published"
+    whole = plan.name == WHOLE_BOOK
+    shutil.rmtree(published / plan.name if whole else published, ignore_errors=True)
+    _copy_notebooks(done, folder, published / plan.name)
+    _copy_summary(folder, source / "data" / "results" / plan.name)
+    if not whole:
+        files.write_text(source / TOC, yaml.safe_dump(small_toc(plan.name, done), sort_keys=False))
+    built, now = output / ".built", _digest(source)
+    if built.exists() and built.read_text(encoding="utf-8") == now and (output / "_build/html/index.html").exists():
+        print(f"The book of study {plan.name} is up to date.")
+        _announce(output)
+        return 0
+    built.unlink(missing_ok=True)
+    if build(source, TOC, output):
+        return 1
+    files.write_text(built, now)
+    return 0
+
+
+def publish(plan: study.Study) -> int:
+    """Copy a run's executed notebooks and its summary to where the committed book reads them.
+
+    What is done is published, also of a study that is not complete; what is missing is named.
+    """
+    folder = paths.runs() / plan.name
+    done, missing = _finished(plan, folder)
+    for job in missing:
+        print(f"  not published, not done: {job.name}")
+    if not done:
+        raise RuntimeError(f"Study {plan.name} has nothing to publish in {folder}. Run `make study STUDY={plan.name}`.")
+    notebooks = paths.root() / "book" / "published" / plan.name
+    shutil.rmtree(notebooks, ignore_errors=True)
+    _copy_notebooks(done, folder, notebooks)
+    print(f"  {len(done)} notebooks -> {notebooks}")
+    if _copy_summary(folder, paths.root() / "data" / "results" / plan.name):
+        print(f"  summary tables -> {paths.root() / 'data' / 'results' / plan.name}")
+    return 0
+
+
+def small_toc(name: str, done: Sequence[jobs.Job]) -> dict[str, Any]:
+    """Return the table of contents of a book that shows one study: its figures first, then how they came about."""
+    base = f"book/published/{name}"
+    chapters: list[dict[str, str]] = [{"file": METHOD.as_posix()}]
+    for job in done:
+        if job.notebook != jobs.FIGURES:
+            title = f"{_TITLES.get(job.notebook, job.notebook)}: {', '.join(job.folder.split('/'))}"
+            chapters.append({"file": f"{base}/{published_name(job)}", "title": title})
+    return {"format": "jb-book", "root": f"{base}/{jobs.FIGURES}", "chapters": chapters}
+
+
+def published_name(job: jobs.Job) -> str:
+    """Return the name, without suffix, under which the book knows a job's executed notebook."""
+    return "--".join([job.notebook, *(part for part in job.folder.split("/") if part)])
+
+
+def _stage(source: Path) -> None:
+    source.mkdir(parents=True)
+    names: Iterable[str] = [*_STAGED, *(path.name for path in paths.root().glob("*.md"))]
+    for name in names:
+        place = paths.root() / name
+        if place.is_dir():
+            shutil.copytree(place, source / name, ignore=_LEFT_OUT)
+        elif place.exists():
+            shutil.copy2(place, source / name)
+
+
+def _finished(plan: study.Study, folder: Path) -> tuple[list[jobs.Job], list[jobs.Job]]:
+    every = jobs.of(plan)
+    states = job_state.states(every, folder)
+    done = [job for job in every if not states[job.name]]
+    return done, [job for job in every if states[job.name]]
+
+
+def _copy_notebooks(done: Sequence[jobs.Job], folder: Path, target: Path) -> None:
+    for job in done:
+        ran = nbformat.read(folder / f"{job.name}.ipynb", as_version=4)
+        now = nbformat.read(job_state.template(job), as_version=4)
+        files.write_text(target / f"{published_name(job)}.ipynb", executed.text(executed.with_prose_of(ran, now)))
+
+
+def _copy_summary(folder: Path, target: Path) -> bool:
+    summary = folder / "summary"
+    if not summary.is_dir():
+        return False
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(summary, target, ignore=_LEFT_OUT)
+    return True
+
+
+def _digest(source: Path) -> str:
+    hashes = hashlib.sha256()
+    for base, folders, names in os.walk(source):
+        folders[:] = sorted(name for name in folders if name != "_build")
+        for name in sorted(names):
+            place = Path(base) / name
+            hashes.update(f"{place.relative_to(source).as_posix()} {files.sha256(place)}\n".encode())
+    return hashes.hexdigest()
+
+
+def _announce(output: Path) -> None:
+    print(f"Open the book: {(output / '_build' / 'html' / 'index.html').resolve().as_uri()}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
