@@ -44,10 +44,10 @@ def main() -> int:
 
 def build(source: Path, toc: Path, output: Path) -> int:
     """Build the book in ``source`` into ``output/_build/html``; every warning is an error, of which all are shown."""
-    print(f"Building the book of {source}")
+    print(f"Building the book of {source}", flush=True)
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", "."]
     # Always all of it: a second, incremental build does not repeat the warnings of the first.
-    command += ["--path-output", str(output), "--toc", str(toc), "--all", "-W", "-n", "--keep-going"]
+    command += ["--path-output", str(output), "--toc", str(toc), "--all", "-W", "-n", "--keep-going", "-q"]
     if subprocess.run(command, cwd=source).returncode != 0:
         print("The book has warnings or errors (above); it counts as not built.", file=sys.stderr)
         return 1

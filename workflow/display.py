@@ -70,6 +70,8 @@ class Display:
 
     def _line(self, job: jobs.Job, running: Mapping[str, Mapping[str, Any]]) -> str:
         share, words = progress.read(worker.now_file(self.folder, job))
+        if not words:  # the notebook has not said anything yet: the plan's expectation stands in
+            share = min((time.time() - running[job.name]["began"]) / self.seconds[job.name], 0.95)
         bar = "█" * round(20 * share) + "·" * (20 - round(20 * share))
         return f"{bar} {duration(time.time() - running[job.name]['began']):>6}  {job.name}  {words}"
 
