@@ -78,6 +78,7 @@ def book_of(plan: study.Study) -> int:
     _copy_summary(folder, source / "data" / "results" / plan.name)
     if not whole:
         files.write_text(source / TOC, yaml.safe_dump(small_toc(plan.name, done), sort_keys=False))
+        _allow_repeated_keys(source / "_config.yml")
     built, now = output / ".built", _digest(source)
     if built.exists() and built.read_text(encoding="utf-8") == now and (output / "_build/html/index.html").exists():
         print(f"The book of study {plan.name} is up to date.")
@@ -158,6 +159,14 @@ def _copy_summary(folder: Path, target: Path) -> bool:
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(summary, target, ignore=_LEFT_OUT)
     return True
+
+
+def _allow_repeated_keys(config: Path) -> None:
+    """Let a study of several networks glue a figure of each under one key: no page of a small book cites any."""
+    settings = yaml.safe_load(config.read_text(encoding="utf-8"))
+    sphinx = settings.setdefault("sphinx", {}).setdefault("config", {})
+    sphinx["suppress_warnings"] = [*sphinx.get("suppress_warnings", []), "mystnb.glue"]
+    files.write_text(config, yaml.safe_dump(settings, sort_keys=False))
 
 
 def _digest(source: Path) -> str:
