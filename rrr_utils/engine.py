@@ -4,7 +4,7 @@ import contextlib
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -78,12 +78,62 @@ def forward(network: "Network | keras.Model", kind: str = "compiled", batch: int
     ValueError
         If the images have another shape than the network takes.
     """
+    _check(kind, batch)
+    model: Any = getattr(network, "model", network)
+    run = (_compiled if kind == "compiled" else _openvino)(model, (batch, *model.input_shape[1:]))
+    return _in_batches(model, run, batch)
+
+
+def forward_each(
+    model: "keras.Model", states: "Sequence[Mapping[str, np.ndarray]]", kind: str = "compiled", batch: int = 32
+) -> list[Pass]:
+    """Return one pass of ``model`` for each of ``states``, as :func:`forward` does for the weights that it has now.
+
+    A state holds every weight of the model by the keys of :func:`rrr_utils.weights.take`. With ``"compiled"`` one
+    compiled function serves all states, which it takes as an argument; with ``"openvino"`` each state is converted.
+    The model is left with the weights of the last state. Raises ``ValueError`` for a state that lacks a weight.
+    """
+    from rrr_utils import weights
+
+    _check(kind, batch)
+    shape = (batch, *model.input_shape[1:])
+    names = [layer.name for layer in model.layers]
+    make = None if kind == "openvino" else _stateless(model, shape)
+    passes = []
+    for state in states:
+        weights.put(model, state, names, "the state")
+        run = _openvino(model, shape) if make is None else make(state)
+        passes.append(_in_batches(model, run, batch))
+    return passes
+
+
+def fastest(model: "keras.Model") -> str:
+    """Return the kind of pass that is the fastest for a model whose weights stay: ``"openvino"`` or ``"compiled"``.
+
+    On a CPU, OpenVINO gains where it folds batch normalisation into convolutions and on depthwise convolutions; without
+    either, TensorFlow's convolutions and matrix products are as fast, and nothing has to be converted. On a GPU, and
+    under another Keras backend than TensorFlow, the backend's compiler.
+    """
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        return "compiled"
+    import tensorflow as tf
+
+    gains = (keras.layers.BatchNormalization, keras.layers.DepthwiseConv2D)
+    folds = any(isinstance(layer, gains) for layer in model.layers)
+    return "openvino" if folds and not tf.config.list_physical_devices("GPU") else "compiled"
+
+
+def _check(kind: str, batch: int) -> None:
     one_of("kind", kind, KINDS)
     if batch < 1:
         raise ValueError(f"`batch` must be at least 1, but {batch} was passed.")
-    model: Any = getattr(network, "model", network)
+
+
+def _in_batches(model: Any, run: Pass, batch: int) -> Pass:
+    """Return ``run`` for any number of inputs, cut and padded to ``batch``."""
     shape, out = model.input_shape[1:], model.output_shape[1:]
-    run = (_compiled if kind == "compiled" else _openvino)(model, (batch, *shape))
 
     def logits(images: np.ndarray) -> np.ndarray:
         images = np.asarray(images)
@@ -118,6 +168,43 @@ def _compiled(model: Any, shape: tuple[int, ...]) -> Pass:
         return lambda images: keras.ops.convert_to_numpy(model.predict_on_batch(images))
     traced = _traced(model, shape)
     return lambda images: traced(images).numpy()
+
+
+def _stateless(model: Any, shape: tuple[int, ...]) -> Callable[[Mapping[str, np.ndarray]], Pass]:
+    """Return the function from a state to the model's pass with these weights; it is compiled once."""
+    import keras
+
+    from rrr_utils import weights
+
+    if keras.backend.backend() != "tensorflow":
+
+        def assigned(state: Mapping[str, np.ndarray]) -> Pass:
+            def run(inputs: np.ndarray) -> np.ndarray:
+                weights.put(model, state, [layer.name for layer in model.layers], "the state")
+                return keras.ops.convert_to_numpy(model.predict_on_batch(inputs))
+
+            return run
+
+        return assigned
+    import tensorflow as tf
+
+    keys = {id(variable): key for key, variable in weights.variables(model).items()}
+    parts = [model.trainable_variables, model.non_trainable_variables]
+    specs = [[tf.TensorSpec(variable.shape, variable.dtype) for variable in part] for part in parts]
+
+    @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32), *specs])
+    def stateless(inputs: Any, trained: Any, fixed: Any) -> Any:
+        return model.stateless_call(trained, fixed, inputs, training=False)[0]
+
+    def taken(state: Mapping[str, np.ndarray]) -> Pass:
+        # A variable without a key is the state of a random generator, which inference does not draw from.
+        values = [
+            [tf.constant(state[keys[id(v)]] if id(v) in keys else keras.ops.convert_to_numpy(v)) for v in part]
+            for part in parts
+        ]
+        return lambda inputs: stateless(inputs, *values).numpy()
+
+    return taken
 
 
 def _openvino(model: Any, shape: tuple[int, ...]) -> Pass:

@@ -1,8 +1,7 @@
 """One run of a study: a network trained one way on a data set, its folder, and its weights at any epoch."""
 
-import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +9,11 @@ import keras
 import pandas as pd
 from numpy.typing import NDArray
 
-from rrr_utils import checkpoints, networks, paths, prepared, progress, tables, training
+from rrr_utils import checkpoints, networks, paths, prepared, training, weights
+from rrr_utils.stack import Stack
+
+# Bytes of weights after which a stack is full; compiled, they may take as much again.
+_HELD = 1024**3
 
 
 @dataclass(frozen=True)
@@ -41,9 +44,9 @@ class Run:
         """The folder of one seed's weights and training state."""
         return self.folder / f"seed-{seed}" / "training"
 
-    def pieces(self, seed: int) -> Path:
-        """The folder of one seed's finished pieces of scoring."""
-        return self.folder / f"seed-{seed}" / "scoring"
+    def piece(self, seed: int, name: str) -> Path:
+        """The file of a finished piece of one seed's scoring."""
+        return self.folder / f"seed-{seed}" / "scoring" / f"{name}.parquet"
 
     def images(self) -> prepared.Prepared:
         """Return the data set's usable images at the network's size."""
@@ -74,6 +77,27 @@ class Run:
         network = self.start(seed)
         checkpoints.restore(network, self.checkpoints(seed), epoch)
         return network
+
+    def stacks(self, seeds: Sequence[int], epochs: Sequence[int]) -> Iterator[tuple[list[tuple[int, int]], Stack]]:
+        """Yield stacks of the checkpoints of all seeds and epochs, each with the (seed, epoch) of its checkpoints.
+
+        As few as hold the weights in a gigabyte: all seeds share the blocks that training left as they were.
+        """
+        members: list[tuple[int, int]] = []
+        stack = None
+        for seed in seeds:
+            network = self.start(seed)
+            for epoch in epochs:
+                checkpoints.restore(network, self.checkpoints(seed), epoch)
+                if stack is None:
+                    stack = Stack(network)
+                stack.add(weights.take(network.model))
+                members.append((seed, epoch))
+                if stack.nbytes > _HELD:
+                    yield members, stack
+                    members, stack = [], None
+        if stack is not None:
+            yield members, stack
 
     def label(self, rows: pd.DataFrame, seed: int) -> pd.DataFrame:
         """Return ``rows`` with the columns that every table has: study, data, network, strategy, trained_on, seed."""
@@ -116,26 +140,6 @@ def trained_blocks(network: networks.Network) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows).set_index("block")
-
-
-def each_checkpoint(
-    run: Run,
-    table: str,
-    seeds: Sequence[int],
-    epochs: Sequence[int],
-    rows: Callable[[networks.Network, int], pd.DataFrame],
-) -> pd.DataFrame:
-    """Return the rows of ``table`` for every seed and epoch of a run, from ``rows(network, epoch)``.
-
-    Each checkpoint is computed once and kept as a piece of its own, so that an interrupted run goes on where it was.
-    """
-    parts = []
-    for seed, epoch in progress.track(list(itertools.product(seeds, epochs)), f"{table} of {run.network}"):
-        piece = run.pieces(seed) / f"{table}-{epoch:02d}.parquet"
-        if not piece.exists():
-            tables.write(run.label(rows(run.at(seed, epoch), epoch), seed), piece, table)
-        parts.append(tables.read(piece, table))
-    return pd.concat(parts, ignore_index=True)
 
 
 def _count(variables: Sequence[keras.Variable]) -> int:

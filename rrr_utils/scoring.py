@@ -1,7 +1,8 @@
 """Scores of a network on images: the rows of the scores table, and the AvgScore callback of `fit`."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -9,10 +10,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from rrr_utils import engine, metric, networks
+from rrr_utils import engine, metric, networks, progress, tables
 from rrr_utils.explainers import Explainer, explainer
 from rrr_utils.prepared import Prepared
-from rrr_utils.runs import Run, each_checkpoint
+from rrr_utils.runs import Run
+from rrr_utils.stack import Stack
+
+# Images that go through all checkpoints together: their maps are held for every checkpoint, 2 MB each at 224 px.
+_AT_ONCE = 10
 
 
 def score_images(
@@ -42,13 +47,83 @@ def score_images(
     design, samples, variant, score (NaN for a zero map), chance and zero_map.
     """
     logits = engine.forward(network)(pictures)
+    maps = (each(network, pictures, labels, ids=ids) for each in asked)
+    return _rows(logits, maps, masks, labels, ids, asked)
+
+
+def score_run(
+    run: Run,
+    data: Prepared,
+    asked: Sequence[Explainer],
+    seeds: Sequence[int],
+    epochs: Sequence[int],
+    *,
+    splits: Sequence[str],
+    n: int,
+    study_seed: int,
+) -> pd.DataFrame:
+    """Score the fixed cohort, ``n`` images of each split, at every seed and epoch of a run: rows of the scores table.
+
+    A few images at a time go through all checkpoints, so that what these share is computed once and memory does not
+    grow with the number of images. Finished images are kept in the run's folder, so that an interrupted scoring goes
+    on where it was.
+    """
+    blocks = [
+        (split, start, places[start : start + _AT_ONCE])
+        for split, places in ((split, data.cohort(split, n, study_seed)) for split in splits)
+        for start in range(0, len(places), _AT_ONCE)
+    ]
+
+    def piece(seed: int, epoch: int, split: str, start: int) -> Path:
+        return run.piece(seed, f"scores-{epoch:02d}-{split}-{start:04d}")
+
+    checkpoints = [(seed, epoch) for seed in seeds for epoch in epochs]
+    if not all(piece(*member, split, start).exists() for member in checkpoints for split, start, _ in blocks):
+        for members, stack in run.stacks(seeds, epochs):
+            for split, start, places in progress.track(blocks, f"scores of {run.network}"):
+                files = [piece(*member, split, start) for member in members]
+                if all(file.exists() for file in files):
+                    continue
+                for (seed, epoch), file, rows in zip(members, files, _score(stack, data, places, asked), strict=True):
+                    rows = rows.assign(epoch=epoch, split=split, mask_source=data.mask_source)
+                    tables.write(run.label(rows, seed), file, "scores")
+    parts = []
+    for member in checkpoints:
+        for split in splits:
+            found = [tables.read(piece(*member, each, start), "scores") for each, start, _ in blocks if each == split]
+            # An explainer after the other, as `score_images` has them, and not a few images after the others.
+            pieces = [np.array_split(np.arange(len(rows)), len(asked)) for rows in found]
+            parts += [rows.iloc[where[number]] for number in range(len(asked)) for rows, where in zip(found, pieces)]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _score(stack: Stack, data: Prepared, places: NDArray, asked: Sequence[Explainer]) -> list[pd.DataFrame]:
+    """Return the rows of the images at ``places`` for each checkpoint."""
+    pictures, masks, labels = data.images[places], data.masks[places], data.labels[places]
+    ids = [data.ids[place] for place in places]
+    logits = stack(pictures)
+    maps = [each.of_each(stack, pictures, labels, ids=ids) for each in asked]
+    return [
+        _rows(logits[number], [each[number] for each in maps], masks, labels, ids, asked)
+        for number in range(len(stack))
+    ]
+
+
+def _rows(
+    logits: NDArray,
+    maps: Iterable[NDArray],
+    masks: NDArray,
+    labels: NDArray,
+    ids: Sequence[str],
+    asked: Sequence[Explainer],
+) -> pd.DataFrame:
     predicted = logits.argmax(axis=1)
     right = predicted == labels
     probability = _softmax(logits)[np.arange(len(labels)), labels]
     share = metric.chance(masks)
     parts = []
-    for each in asked:
-        values = metric.score(masks, each(network, pictures, labels, ids=ids))
+    for each, relevance in zip(asked, maps, strict=True):
+        values = metric.score(masks, relevance)
         parts.append(
             pd.DataFrame(
                 {
@@ -71,32 +146,6 @@ def score_images(
     return pd.concat(parts, ignore_index=True)
 
 
-def score_cohort(
-    network: networks.Network,
-    data: Prepared,
-    asked: Sequence[Explainer],
-    *,
-    epoch: int,
-    splits: Sequence[str],
-    n: int,
-    seed: int,
-) -> pd.DataFrame:
-    """Score the fixed cohort of ``n`` images of each split: the rows of one checkpoint of the scores table."""
-    parts = []
-    for part in splits:
-        places = data.cohort(part, n, seed)
-        rows = score_images(
-            network,
-            data.images[places],
-            data.masks[places],
-            data.labels[places],
-            [data.ids[place] for place in places],
-            asked,
-        )
-        parts.append(rows.assign(epoch=epoch, split=part, mask_source=data.mask_source))
-    return pd.concat(parts, ignore_index=True)
-
-
 def explainers(settings: Sequence[Mapping[str, Any]], seed: int) -> list[Explainer]:
     """Return the explainers that a study asks, for example ``[{"name": "lime", "samples": 200}]``.
 
@@ -104,28 +153,6 @@ def explainers(settings: Sequence[Mapping[str, Any]], seed: int) -> list[Explain
     """
     draws: dict[str, Any] = {"seed": seed}
     return [explainer(**(draws if each["name"] == "lime" else {}), **each) for each in settings]
-
-
-def score_run(
-    run: Run,
-    data: Prepared,
-    asked: Sequence[Explainer],
-    seeds: Sequence[int],
-    epochs: Sequence[int],
-    *,
-    splits: Sequence[str],
-    n: int,
-    study_seed: int,
-) -> pd.DataFrame:
-    """Score the fixed cohort at every seed and epoch of a run: rows of the scores table.
-
-    A finished checkpoint is kept in the run's folder, so that an interrupted scoring goes on where it was.
-    """
-
-    def rows(network: networks.Network, epoch: int) -> pd.DataFrame:
-        return score_cohort(network, data, asked, epoch=epoch, splits=splits, n=n, seed=study_seed)
-
-    return each_checkpoint(run, "scores", seeds, epochs, rows)
 
 
 class AvgScore(keras.callbacks.Callback):

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rrr_utils import engine, images, networks
+from rrr_utils import images, tables
 from rrr_utils.choices import one_of
 from rrr_utils.prepared import Prepared
-from rrr_utils.runs import Run, each_checkpoint
+from rrr_utils.runs import Run
 
 
 def shift_run(
@@ -24,11 +24,13 @@ def shift_run(
 ) -> pd.DataFrame:
     """Return accuracy on changed backgrounds at every seed and epoch of a run: rows of the shift table."""
 
-    def rows(network: networks.Network, epoch: int) -> pd.DataFrame:
-        predict = engine.forward(network)
-        return accuracy_by_background(predict, data, backgrounds, epoch=epoch, seed=study_seed)
-
-    return each_checkpoint(run, "shift", seeds, epochs, rows)
+    files = {(seed, epoch): run.piece(seed, f"shift-{epoch:02d}") for seed in seeds for epoch in epochs}
+    if not all(file.exists() for file in files.values()):
+        for members, stack in run.stacks(seeds, epochs):
+            found = _by_background(stack, data, backgrounds, [epoch for _, epoch in members], seed=study_seed)
+            for (seed, epoch), rows in zip(members, found, strict=True):
+                tables.write(run.label(rows, seed), files[seed, epoch], "shift")
+    return pd.concat([tables.read(file, "shift") for file in files.values()], ignore_index=True)
 
 
 def accuracy_by_background(
@@ -50,24 +52,30 @@ def accuracy_by_background(
     -------
     A data frame with the columns epoch, background, n, correct and accuracy.
     """
+    return _by_background(lambda changed: predict(changed)[None], data, backgrounds, [epoch], seed=seed)[0]
+
+
+def _by_background(
+    predict: Callable[[NDArray], NDArray],
+    data: Prepared,
+    backgrounds: Sequence[str],
+    epochs: Sequence[int],
+    *,
+    seed: int,
+) -> list[pd.DataFrame]:
+    """Return the rows of each checkpoint, where ``predict`` gives the logits of all, ``(checkpoints, N, classes)``."""
     places = data.where("test")
     labels = data.labels[places]
-    rows: list[dict[str, Any]] = []
+    rows: list[list[dict[str, Any]]] = [[] for _ in epochs]
     for background in ("original", *backgrounds):
         changed = change_background(data, places, background, seed)
         if changed is None:
             continue
-        correct = int((predict(changed).argmax(axis=1) == labels).sum())
-        rows.append(
-            {
-                "epoch": epoch,
-                "background": background,
-                "n": len(labels),
-                "correct": correct,
-                "accuracy": correct / len(labels),
-            }
-        )
-    return pd.DataFrame(rows)
+        right = (predict(changed).argmax(axis=2) == labels).sum(axis=1)
+        for part, epoch, correct in zip(rows, epochs, right.tolist(), strict=True):
+            shown = {"epoch": epoch, "background": background, "n": len(labels)}
+            part.append({**shown, "correct": correct, "accuracy": correct / len(labels)})
+    return [pd.DataFrame(part) for part in rows]
 
 
 def change_background(data: Prepared, places: NDArray, background: str, seed: int) -> NDArray | None:

@@ -28,7 +28,7 @@ def take(model: keras.Model, layers: Iterable[str] | None = None) -> dict[str, n
 
     Keys are ``<layer>/<weight>``, for example ``block5_conv3/kernel``; values have the weight's own dtype.
     """
-    return {key: to_numpy(weight) for key, weight in _variables(model, layers).items()}
+    return {key: to_numpy(weight) for key, weight in variables(model, layers).items()}
 
 
 def to_numpy(variable: Any) -> np.ndarray:
@@ -42,8 +42,8 @@ def put(model: keras.Model, arrays: Mapping[str, np.ndarray], layers: Iterable[s
     A missing weight or another shape raises ``ValueError`` that names ``source``, the weight and both shapes;
     nothing has been changed then. Entries of ``arrays`` that belong to other layers are ignored.
     """
-    variables = _variables(model, layers)
-    for key, variable in variables.items():
+    targets = variables(model, layers)
+    for key, variable in targets.items():
         if key not in arrays:
             raise ValueError(
                 f"{source} lacks {key!r} of shape {tuple(variable.shape)}; it has {len(arrays)} weights. Nothing was "
@@ -54,7 +54,7 @@ def put(model: keras.Model, arrays: Mapping[str, np.ndarray], layers: Iterable[s
                 f"{source}: {key!r} has shape {tuple(arrays[key].shape)}, but the network expects "
                 f"{tuple(variable.shape)}. Nothing was loaded: the file belongs to another network, alpha or size."
             )
-    for key, variable in variables.items():
+    for key, variable in targets.items():
         variable.assign(arrays[key])
 
 
@@ -64,7 +64,7 @@ def draw(model: keras.Model, seed: int) -> None:
     Biases and batch normalisation keep the fixed values that they are built with. Drawn with NumPy, so that the
     start is the same under every Keras backend. (Glorot and Bengio 2010, eq. 16.)
     """
-    for key, variable in _variables(model, None).items():
+    for key, variable in variables(model, None).items():
         if key.endswith("/kernel"):
             shape = tuple(variable.shape)
             field, inputs, outputs = math.prod(shape[:-2]), *shape[-2:]
@@ -107,7 +107,8 @@ def read(path: Path | str) -> dict[str, np.ndarray]:
     )
 
 
-def _variables(model: keras.Model, layers: Iterable[str] | None) -> dict[str, Any]:
+def variables(model: keras.Model, layers: Iterable[str] | None = None) -> dict[str, Any]:
+    """Return the variables of ``layers`` (default: all) by the keys of :func:`take`."""
     found: dict[str, Any] = {}
     for layer in model.layers if layers is None else [model.get_layer(name) for name in layers]:
         for variable in layer.weights:

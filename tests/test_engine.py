@@ -181,3 +181,35 @@ def test_an_error_behind_the_quiet_start_is_shown(capfd):
         os.write(2, b"noise")
     os.write(2, b", and on")
     assert capfd.readouterr().err == "the reason, and on"
+
+
+@pytest.mark.parametrize("kind", engine.KINDS)
+def test_one_pass_for_each_state_of_the_weights(kind):
+    """Each pass answers with its own state, whatever weights the model has by then."""
+    network = networks.build("convnet", classes=3, size=32, weights=None)
+    images, states, expected = pictures(5), [], []
+    for factor in (1.0, 0.5, 2.0):
+        for variable in network.model.get_layer("logits").weights:
+            variable.assign(variable * factor)
+        states.append(weights.take(network.model))
+        expected.append(direct(network, images))
+    passes = engine.forward_each(network.model, states, kind, batch=2)
+    for run, logits in zip(passes[::-1], expected[::-1], strict=True):
+        np.testing.assert_allclose(run(images), logits, rtol=1e-5, atol=1e-4)
+
+
+def test_a_state_that_lacks_a_weight_is_named(network):
+    """The weight that is missing stands in the message."""
+    state = weights.take(network.model)
+    del state["conv2/bias"]
+    with pytest.raises(ValueError, match="conv2/bias"):
+        engine.forward_each(network.model, [state])
+
+
+def test_the_fastest_pass_follows_the_layers():
+    """OpenVINO where there is batch normalisation to fold, TensorFlow for plain convolutions and for a head."""
+    mobile = networks.build("mobilenet", classes=2, size=32, alpha=0.25, weights=None)
+    plain = networks.build("vgg16", classes=2, size=32, weights=None)
+    assert engine.fastest(mobile.model) == "openvino"
+    assert engine.fastest(mobile.split("dense")[1]) == "compiled"
+    assert engine.fastest(plain.model) == "compiled"

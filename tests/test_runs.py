@@ -1,11 +1,16 @@
 """A run's folder, its start from stage 1, and its weights at any epoch."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from rrr_utils import datasets, paths, prepared, results, runs, tables, training
+from rrr_utils import datasets, engine, paths, prepared, results, runs, scoring, shift, tables, training
+from rrr_utils.explainers import LIME, GradCAM, Occlusion
 from rrr_utils.masks import open_masker
+
+ASKED = [Occlusion(patch=12, stride=10), LIME(samples=30), GradCAM()]
 
 
 @pytest.fixture(scope="module")
@@ -77,21 +82,95 @@ def test_trained_blocks_by_hand(made):
     assert table.drop(index="dense")["trained"].sum() == 0
 
 
-def test_a_finished_checkpoint_is_not_computed_again(made):
-    """Pieces that are there are read; only what is missing is computed."""
+@pytest.fixture(autouse=True)
+def few_at_once(monkeypatch):
+    """Make four images two pieces; all tests share the folder, so all cut alike."""
+    monkeypatch.setattr(scoring, "_AT_ONCE", 3)
+
+
+def scores_of(run, epochs=(0, 2)):
+    return scoring.score_run(run, run.images(), ASKED, [3], epochs, splits=["train", "test"], n=4, study_seed=1)
+
+
+def test_a_runs_scores_are_those_of_its_checkpoints(made):
+    """All checkpoints together give the rows that `score_images` gives of each, in its order."""
     run, _ = made
+    found = scores_of(run)
+    data = run.images()
+    expected = []
+    for epoch in (0, 2):
+        for split in ("train", "test"):
+            at = data.cohort(split, 4, 1)
+            ids = [data.ids[place] for place in at]
+            rows = scoring.score_images(run.at(3, epoch), data.images[at], data.masks[at], data.labels[at], ids, ASKED)
+            expected.append(rows.assign(epoch=epoch, split=split))
+    expected = pd.concat(expected, ignore_index=True)
+    same = ["epoch", "split", "explainer", "image", "label", "predicted", "correct", "zero_map", "chance"]
+    pd.testing.assert_frame_equal(found[same], expected[same], check_dtype=False, check_categorical=False)
+    np.testing.assert_allclose(found["score"], expected["score"], atol=1e-3)
+    np.testing.assert_allclose(found["probability"], expected["probability"], atol=1e-5)
+    assert found["seed"].unique().tolist() == [3]
+
+
+def test_the_cohort_is_the_same_for_every_run_and_epoch(made):
+    """Two strategies at two epochs are asked about the same images, balanced by class."""
+    run, _ = made
+    seen = []
+    for strategy, epochs in (("head", (1, 2)), ("dense", (0, 2))):
+        rows = scores_of(dataclasses.replace(run, strategy=strategy), epochs)
+        for _, part in rows[rows["explainer"] == "lime"].groupby("epoch"):
+            assert part.groupby("split").size().to_dict() == {"test": 4, "train": 4}
+            assert part.groupby("split")["label"].sum().to_dict() == {"test": 2, "train": 2}
+            seen.append(part["image"].tolist())
+    assert all(images == seen[0] for images in seen)
+
+
+def test_finished_images_are_not_scored_again(made, monkeypatch):
+    """After an interruption only the images are scored whose pieces are missing, and the table is the same."""
+    run, _ = made
+    first = scores_of(run)
     asked = []
+    original = scoring._score
 
-    def rows(network, epoch):
-        asked.append(epoch)
-        return pd.DataFrame({"epoch": [epoch], "background": ["random"], "n": [4], "correct": [3], "accuracy": [0.75]})
+    def counted(stack, data, places, explainers):
+        asked.append((len(stack), len(places)))
+        return original(stack, data, places, explainers)
 
-    first = runs.each_checkpoint(run, "shift", [3], [0, 1], rows)
-    (run.pieces(3) / "shift-01.parquet").unlink()
-    again = runs.each_checkpoint(run, "shift", [3], [0, 1], rows)
-    assert asked == [0, 1, 1]
-    pd.testing.assert_frame_equal(first, again)
-    assert again["strategy"].unique().tolist() == ["dense"]
+    monkeypatch.setattr(scoring, "_score", counted)
+    pd.testing.assert_frame_equal(scores_of(run), first)
+    assert asked == []
+    run.piece(3, "scores-02-test-0003").unlink()
+    pd.testing.assert_frame_equal(scores_of(run), first)
+    # The fourth image alone, at both epochs: in other company the matrix products could round otherwise.
+    assert asked == [(2, 1)]
+
+
+def test_stacks_hold_every_checkpoint_in_as_few_as_fit(made, monkeypatch):
+    """One stack where the weights fit, and several, with the same checkpoints in order, where they do not."""
+    run, ends = made
+    ((members, stack),) = run.stacks([3], [0, 1, 2])
+    assert members == [(3, 0), (3, 1), (3, 2)]
+    assert stack.cut == "dense"
+    monkeypatch.setattr(runs, "_HELD", 1)
+    parts = list(run.stacks([3], [0, 1, 2]))
+    assert [members for members, _ in parts] == [[(3, 0)], [(3, 1)], [(3, 2)]]
+    (network,) = parts[2][1].networks()
+    for ours, theirs in zip(network.model.get_weights(), ends["dense"], strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_finished_shift_is_not_computed_again(made, monkeypatch):
+    """Accuracy on changed backgrounds is read where it is there; one epoch that is missing gives the same table."""
+    run, _ = made
+    first = shift.shift_run(run, run.images(), [3], [0, 2], ["random"], study_seed=0)
+    assert first.groupby("background")["n"].agg(list).to_dict() == {"original": [6, 6], "random": [6, 6]}
+    alone = shift.accuracy_by_background(engine.forward(run.at(3, 2)), run.images(), ["random"], epoch=2, seed=0)
+    assert first[first["epoch"] == 2]["correct"].tolist() == alone["correct"].tolist()
+    run.piece(3, "shift-02").unlink()
+    again = shift.shift_run(run, run.images(), [3], [0, 2], ["random"], study_seed=0)
+    pd.testing.assert_frame_equal(again, first)
+    monkeypatch.setattr(runs.Run, "stacks", None)
+    pd.testing.assert_frame_equal(shift.shift_run(run, run.images(), [3], [0, 2], ["random"], study_seed=0), first)
 
 
 def test_results_read_only_the_runs_that_are_named(made, tmp_path):

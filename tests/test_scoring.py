@@ -71,18 +71,6 @@ def test_a_zero_map_is_a_row_without_a_score():
     assert rows["score"][1] == pytest.approx(1.0)
 
 
-def test_the_cohort_is_the_same_for_every_network_and_epoch(ready):
-    """Two networks at two epochs are asked about the same images, balanced by class."""
-    seen = []
-    for seed, epoch in ((0, 0), (1, 5)):
-        network = networks.build("convnet", classes=2, size=64, weights=None, seed=seed)
-        rows = scoring.score_cohort(network, ready, [GradCAM()], epoch=epoch, splits=["train", "test"], n=6, seed=3)
-        assert rows.groupby("split").size().to_dict() == {"test": 6, "train": 6}
-        assert rows.groupby("split")["label"].sum().to_dict() == {"test": 3, "train": 3}
-        seen.append(sorted(rows["image"]))
-    assert seen[0] == seen[1]
-
-
 def test_the_explainers_of_a_study_get_its_settings_and_seed():
     """Names and parameters become explainers; only LIME draws, so only LIME has the study's seed."""
     asked = scoring.explainers([{"name": "grad_cam"}, {"name": "lime", "samples": 30}], seed=7)

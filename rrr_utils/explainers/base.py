@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -11,9 +11,12 @@ from numpy.typing import ArrayLike, NDArray
 from rrr_utils.choices import one_of
 from rrr_utils.explainers import relevance
 
+if TYPE_CHECKING:  # TensorFlow takes ten seconds to import, and a plain function does not need it
+    from rrr_utils.stack import Stack
+
 PROTOCOLS = ("ours", "authors")
 
-# images (N, H, W, 3) -> logits (N, classes)
+# images (N, H, W, 3) -> logits (N, classes); of a Stack (checkpoints, N, classes)
 Forward = Callable[[NDArray], NDArray]
 
 # The compiled passes of each model that is alive, by batch.
@@ -80,6 +83,21 @@ class Explainer(ABC):
         """
         return self._finished(network, images, classes, ids, signed)
 
+    def of_each(
+        self,
+        stack: "Stack",
+        images: ArrayLike,
+        classes: ArrayLike,
+        ids: Sequence[str] | None = None,
+        signed: bool = False,
+    ) -> NDArray[np.float32]:
+        """Return the maps of every checkpoint of ``stack``, ``(checkpoints, N, H, W)`` float32.
+
+        They equal those of each checkpoint alone to rounding; explainers that perturb images make each perturbation
+        once, and run the blocks that the checkpoints share once.
+        """
+        return np.stack([self(network, images, classes, ids, signed) for network in stack.networks()])
+
     @abstractmethod
     def _explain(
         self, network: Any, images: NDArray, classes: NDArray[np.int64], ids: tuple[str, ...], signed: bool
@@ -108,6 +126,25 @@ class Explainer(ABC):
         return maps
 
 
+class Perturbing(Explainer):
+    """An explainer that asks for the logits of changed images, and nothing else of a network."""
+
+    def of_each(
+        self,
+        stack: "Stack",
+        images: ArrayLike,
+        classes: ArrayLike,
+        ids: Sequence[str] | None = None,
+        signed: bool = False,
+    ) -> NDArray[np.float32]:
+        pictures, labels, names = relevance.check(images, classes, ids)
+        check_fit(stack.network, pictures, labels, names)
+        maps = np.zeros((len(stack), *pictures.shape[:3]), dtype=np.float32)
+        for place, raw in enumerate(self._explain(stack, pictures, labels, names, signed) if len(pictures) else ()):
+            maps[:, place] = relevance.finish(raw, [names[place]] * len(raw), self.name, signed)
+        return maps
+
+
 def is_network(network: Any) -> bool:
     """Whether ``network`` is a Network, rather than a plain function from images to logits."""
     return hasattr(network, "model") and hasattr(network, "grad_cam_layer")
@@ -131,19 +168,27 @@ def check_fit(network: Any, images: NDArray, classes: NDArray[np.int64], ids: tu
 
 
 def logits(forward: Forward, images: NDArray[np.float32], own: int, name: str, explainer: str) -> NDArray[np.float64]:
-    """Return ``forward(images)`` as ``(n, classes)`` float64, for versions of one image called ``name``.
+    """Return ``forward(images)`` as ``(checkpoints, n, classes)`` float64, for versions of one image called ``name``.
+
+    A single network is one checkpoint.
 
     Raises ``ValueError`` if it has another shape, too few classes for the class ``own``, or NaN or infinite values.
     """
     outputs = np.asarray(forward(images), dtype=np.float64)
-    if outputs.ndim != 2 or len(outputs) != len(images):
+    stacked = outputs if is_stack(forward) else outputs[None]
+    if stacked.ndim != 3 or stacked.shape[1] != len(images):
         raise ValueError(
             f"`network` must return logits of shape ({len(images)}, classes) for images of shape {images.shape}, but "
             f"returned {outputs.shape}."
         )
-    _check_range([own], outputs.shape[1], [name])
-    relevance.refuse_broken("network's output", outputs, [name] * len(outputs), explainer)
-    return outputs
+    _check_range([own], stacked.shape[2], [name])
+    relevance.refuse_broken("network's output", stacked, [name] * len(stacked), explainer)
+    return stacked
+
+
+def is_stack(network: Any) -> bool:
+    """Whether ``network`` is a Stack of checkpoints."""
+    return hasattr(network, "networks")
 
 
 def as_forward(network: Any, batch: int) -> Forward:

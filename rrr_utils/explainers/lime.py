@@ -20,7 +20,7 @@ _SHOWN_BY_AUTHORS = 5
 _REMEMBERED = 512
 
 
-class LIME(base.Explainer):
+class LIME(base.Perturbing):
     """LIME for images (Ribeiro, Singh and Guestrin 2016), as the package lime 0.2.0.1 computes it.
 
     Superpixels by quickshift (kernel size 4, largest distance 200, ratio 0.2) at 224 pixels; an image of another size
@@ -85,17 +85,17 @@ class LIME(base.Explainer):
                 f"`segments` must hold one array an image, but {len(segments)} were passed for images of shape "
                 f"{images.shape}."
             )
-        batch = base.even(self.samples, self.batch)
+        batch = base.even(self.samples, network.batch if base.is_stack(network) else self.batch)
         forward = base.as_forward(network, batch)
         for place in progress.track(range(len(images)), self.name):
             own, name = int(classes[place]), ids[place]
             labels = self._superpixels(images[place]) if segments is None else _checked(segments[place], name)
             rows, labels = perturbations(labels, images.shape[1:3], self.samples, self.seed, name)
             outputs = self._outputs(forward, images[place], own, name, rows, labels, batch)
-            weights = coefficients(rows, outputs)
+            weights = list(coefficients(rows, outputs))
             if self.protocol == "authors":
-                weights = _largest(weights)
-            yield weights[labels][None]
+                weights = [_largest(each) for each in weights]
+            yield np.stack([each[labels] for each in weights])
 
     def _outputs(
         self,
@@ -107,18 +107,18 @@ class LIME(base.Explainer):
         labels: NDArray[np.intp],
         batch: int,
     ) -> NDArray[np.float64]:
-        """Return the class's logit (or probability) of every perturbation, ``(samples,)``."""
+        """Return the class's logit (or probability) of every perturbation, ``(checkpoints, samples)``."""
         # Pixels and channels in one axis: NumPy takes five times as long to choose along an axis of 3.
         shown = image.astype(np.float32).ravel()
         hidden = mean_colours(image, labels)[labels].astype(np.float32).ravel()
         place = np.repeat(labels.ravel(), 3)
-        outputs = np.empty(len(rows))
+        parts = []
         for start in range(0, len(rows), batch):
             here = slice(start, start + batch)
             images = np.where(rows[here][:, place], shown, hidden).reshape(-1, *image.shape)
             logits = base.logits(forward, images, own, name, self.name)
-            outputs[here] = (_softmax(logits) if self.protocol == "authors" else logits)[:, own]
-        return outputs
+            parts.append((_softmax(logits) if self.protocol == "authors" else logits)[..., own])
+        return np.concatenate(parts, axis=1)
 
     def _superpixels(self, image: NDArray) -> NDArray[np.integer]:
         pixels = _bytes(image)
@@ -188,10 +188,12 @@ def linear_map(rows: NDArray[np.bool_]) -> NDArray[np.float64]:
 
 
 def coefficients(rows: NDArray[np.bool_], outputs: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the superpixels' weights ``(K,)`` from the perturbations and the outputs ``(samples,)``."""
+    """Return the superpixels' weights ``(..., K)`` from the perturbations and their outputs ``(..., samples)``."""
     # Less the output of the whole image, which the intercept takes up: where a network does not react, the weights
     # are exactly zero and not its rounding.
-    return linear_map(rows) @ (outputs - outputs[0])
+    moved = outputs - outputs[..., :1]
+    # One vector at a time: a product of matrices rounds otherwise, and a checkpoint's map would depend on its company.
+    return np.apply_along_axis(linear_map(rows).__matmul__, -1, moved)
 
 
 def _largest(weights: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -231,5 +233,5 @@ def _nearest(labels: NDArray, size: tuple[int, int]) -> NDArray:
 
 
 def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return exponentials / exponentials.sum(axis=1, keepdims=True)
+    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return exponentials / exponentials.sum(axis=-1, keepdims=True)

@@ -12,7 +12,7 @@ from rrr_utils.explainers import base, relevance
 _GREY = 127.5
 
 
-class Occlusion(base.Explainer):
+class Occlusion(base.Perturbing):
     r"""Occlusion (Zeiler and Fergus 2014), measured against the whole image.
 
     A square of ``patch`` pixels is put at every multiple of ``stride`` and, where these do not end at the border, at
@@ -62,19 +62,20 @@ class Occlusion(base.Explainer):
                 "A seventh of the side is the paper's."
             )
         rows, columns = (covered(length, self.patch, self.stride, self.protocol == "ours") for length in size)
-        fill = self.fill if self.fill is not None else getattr(network, "neutral", _GREY)
-        batch = base.even(1 + len(rows) * len(columns), self.batch)
+        fill = self.fill if self.fill is not None else getattr(getattr(network, "network", network), "neutral", _GREY)
+        # A Stack of checkpoints answers for all of them at once: logits are (checkpoints, n, classes) everywhere.
+        batch = base.even(1 + len(rows) * len(columns), network.batch if base.is_stack(network) else self.batch)
         forward = base.as_forward(network, batch)
         for place in progress.track(range(len(images)), self.name):
             own, name = int(classes[place]), ids[place]
             outputs = self._logits(forward, images[place].astype(np.float32), own, name, rows, columns, fill, batch)
             if self.protocol == "authors":
                 # Differences from one position, so that the spline leaves a constant map exactly constant.
-                moved = (outputs[1:] - outputs[1]).reshape(len(rows), len(columns))
-                yield _inverted(relevance.zoom(moved, size))[None]
+                moved = (outputs[:, 1:] - outputs[:, 1:2]).reshape(-1, len(rows), len(columns))
+                yield np.stack([_inverted(relevance.zoom(each, size)) for each in moved])
                 continue
-            drops = (outputs[0] - outputs[1:]).reshape(len(rows), len(columns))
-            yield spread(drops if signed else np.maximum(drops, 0.0), rows, columns)[None]
+            drops = (outputs[:, :1] - outputs[:, 1:]).reshape(-1, len(rows), len(columns))
+            yield np.stack([spread(each if signed else np.maximum(each, 0.0), rows, columns) for each in drops])
 
     def _logits(
         self,
@@ -87,9 +88,9 @@ class Occlusion(base.Explainer):
         fill: Any,
         batch: int,
     ) -> NDArray[np.float64]:
-        """Return the logit of the whole image, then of every position, row by row."""
+        """Return the logit of the whole image, then of every position, row by row: ``(checkpoints, 1 + positions)``."""
         positions = len(rows) * len(columns)
-        outputs = np.empty(1 + positions)
+        parts = []
         # Columns and channels in one axis: NumPy takes five times as long to choose along an axis of 3.
         lines, colours = image.reshape(len(image), -1), np.resize(np.float32(fill), image.shape[1] * 3)
         wide = np.repeat(columns, 3, axis=1)
@@ -99,8 +100,8 @@ class Occlusion(base.Explainer):
             # Position -1 is the whole image.
             hidden = rows[down][:, :, None] & wide[across][:, None, :] & (which >= 0)[:, None, None]
             images = np.where(hidden, colours, lines).reshape(-1, *image.shape)
-            outputs[which + 1] = base.logits(forward, images, own, name, self.name)[:, own]
-        return outputs
+            parts.append(base.logits(forward, images, own, name, self.name)[..., own])
+        return np.concatenate(parts, axis=1)
 
 
 def covered(length: int, patch: int, stride: int, to_border: bool = True) -> NDArray[np.bool_]:

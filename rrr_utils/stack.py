@@ -1,0 +1,94 @@
+"""Several checkpoints of one network, asked together: what they have in common is computed once."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rrr_utils import engine, weights
+from rrr_utils.networks import Network
+
+# Images at a time; before the head alone more, because reading its weights is most of its work.
+_NARROW, _WIDE = 32, 128
+
+
+class Stack:
+    """Checkpoints of one network: takes images ``(n, H, W, 3)`` to logits ``(checkpoints, n, classes)``.
+
+    The blocks before the first weight that differs between the checkpoints are run once, and only the rest is run for
+    each. Logits equal those of each checkpoint alone to rounding. The weights are held in memory, those that differ
+    once a checkpoint, those that do not once; of activations, what one batch needs.
+
+    Parameters
+    ----------
+    network
+        A network of the checkpoints' architecture; its own weights do not count, and are changed.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self._states: list[dict[str, NDArray]] = []
+        self._passes: tuple[engine.Pass | None, list[engine.Pass]] | None = None
+
+    def __len__(self) -> int:
+        return len(self._states)
+
+    def add(self, state: Mapping[str, NDArray]) -> None:
+        """Take the next checkpoint: all weights of a network, as :func:`rrr_utils.weights.take` returns them."""
+        kept = dict(state)
+        for key, array in state.items() if self._states else ():
+            for before in (self._states[0], self._states[-1]):
+                if np.array_equal(array, before[key]):
+                    kept[key] = before[key]
+        self._states.append(kept)
+        self._passes = None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the weights that are held."""
+        return sum({id(array): array.nbytes for state in self._states for array in state.values()}.values())
+
+    def networks(self) -> Iterator[Network]:
+        """Yield the network with each checkpoint's weights in turn: the same object, changed."""
+        for state in self._states:
+            names = [layer.name for layer in self.network.model.layers]
+            weights.put(self.network.model, state, names, "the checkpoint")
+            yield self.network
+
+    @property
+    def cut(self) -> str | None:
+        """The block before which all checkpoints are the same; None where they share no whole block, or are one."""
+        first = self._states[0]
+        differing = {
+            key.rsplit("/", 1)[0] for state in self._states for key, array in state.items() if array is not first[key]
+        }
+        touched = [block for block, names in self.network.blocks.items() if differing & set(names)]
+        inside = {name for names in self.network.blocks.values() for name in names}
+        return touched[0] if touched and touched[0] != next(iter(self.network.blocks)) and differing <= inside else None
+
+    @property
+    def batch(self) -> int:
+        """How many images at a time cost the least."""
+        return _WIDE if self.cut == "dense" else _NARROW
+
+    def __call__(self, images: NDArray) -> NDArray[np.float32]:
+        if self._passes is None:
+            self._passes = self._compile()
+        prefix, suffixes = self._passes
+        logits = np.empty((len(self), len(images), self.network.classes), np.float32)
+        for start in range(0, len(images), self.batch):
+            here = slice(start, start + self.batch)
+            shared = images[here] if prefix is None else prefix(images[here])
+            for place, suffix in enumerate(suffixes):
+                logits[place, here] = suffix(shared)
+        return logits
+
+    def _compile(self) -> tuple[engine.Pass | None, list[engine.Pass]]:
+        if not self._states:
+            raise ValueError("This stack holds no checkpoint: call add(state) once for each.")
+        next(self.networks())
+        prefix, rest = None, self.network.model
+        if self.cut is not None:
+            before, rest = self.network.split(self.cut)
+            prefix = engine.forward(before, engine.fastest(before), _NARROW)
+        return prefix, engine.forward_each(rest, self._states, engine.fastest(rest), self.batch)
