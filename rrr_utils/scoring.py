@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from rrr_utils import engine, metric, networks, progress, tables
-from rrr_utils.explainers import Explainer, explainer
+from rrr_utils.explainers import Explainer, explain, explainer
 from rrr_utils.prepared import Prepared
 from rrr_utils.runs import Run
 from rrr_utils.stack import Stack
@@ -102,7 +102,7 @@ def _score(stack: Stack, data: Prepared, places: NDArray, asked: Sequence[Explai
     pictures, masks, labels = data.images[places], data.masks[places], data.labels[places]
     ids = [data.ids[place] for place in places]
     logits = stack(pictures)
-    maps = [each.of_each(stack, pictures, labels, ids=ids) for each in asked]
+    maps = explain(asked, stack, pictures, labels, ids)
     return [
         _rows(logits[number], [each[number] for each in maps], masks, labels, ids, asked)
         for number in range(len(stack))

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from rrr_utils import engine, networks, stack, weights
-from rrr_utils.explainers import LIME, GradCAM, GradCAMPlusPlus, Occlusion
+from rrr_utils import engine, gradients, networks, stack, weights
+from rrr_utils.explainers import LIME, GradCAM, GradCAMPlusPlus, Occlusion, explain
 
 PLANS = {
     "convnet-all": ("convnet", {"size": 48}, "all", None),
@@ -71,6 +71,26 @@ def test_maps_are_those_of_each_checkpoint_alone(plan, explainer):
     for each, state in zip(maps, states, strict=True):
         own = explainer(alone(together, state), images, classes, ids=list("abcde"))
         np.testing.assert_allclose(each, own, atol=1e-3)
+
+
+def test_one_pass_serves_all_that_read_it(monkeypatch):
+    """Explainers asked together give the maps of each alone; those of one protocol read one backward pass."""
+    asked = [GradCAM(), Occlusion(patch=12, stride=12), GradCAMPlusPlus(batch=2), GradCAM(protocol="authors")]
+    together, _, images = made("convnet-all")
+    classes = np.array([0, 1, 2, 0, 1])
+    expected = [each.of_each(together, images, classes) for each in asked]
+    passes = []
+    original = gradients.activations_and_gradients
+
+    def counted(network, layer, pictures, *rest):
+        passes.append((len(pictures), rest[-1]))
+        return original(network, layer, pictures, *rest)
+
+    monkeypatch.setattr(gradients, "activations_and_gradients", counted)
+    for found, maps in zip(explain(asked, together, images, classes), expected, strict=True):
+        np.testing.assert_allclose(found, maps, atol=1e-6)
+    # Five images at once for each of three checkpoints, once a target.
+    assert sorted(passes) == sorted([(5, "logit"), (5, "probability")] * 3)
 
 
 def test_the_shared_blocks_run_once(monkeypatch):

@@ -1,19 +1,26 @@
 """Explainers: from a network, images and classes to relevance maps."""
 
 import inspect
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from rrr_utils.choices import nearest, one_of
 from rrr_utils.explainers.base import Explainer
-from rrr_utils.explainers.grad_cam import GradCAM, GradCAMPlusPlus
+from rrr_utils.explainers.grad_cam import CAM, GradCAM, GradCAMPlusPlus, together
 from rrr_utils.explainers.lime import LIME
 from rrr_utils.explainers.occlusion import Occlusion
+
+if TYPE_CHECKING:  # TensorFlow takes ten seconds to import
+    from rrr_utils.stack import Stack
 
 _CLASSES: dict[str, type[Explainer]] = {each.name: each for each in (GradCAM, GradCAMPlusPlus, LIME, Occlusion)}
 
 EXPLAINERS = tuple(_CLASSES)
 
-__all__ = ["EXPLAINERS", "LIME", "Explainer", "GradCAM", "GradCAMPlusPlus", "Occlusion", "explainer"]
+__all__ = ["EXPLAINERS", "LIME", "Explainer", "GradCAM", "GradCAMPlusPlus", "Occlusion", "explain", "explainer"]
 
 
 def explainer(name: str, **parameters: Any) -> Explainer:
@@ -27,3 +34,21 @@ def explainer(name: str, **parameters: Any) -> Explainer:
         if parameter not in known:
             raise ValueError(f"{name} has no parameter {parameter!r}; it has {known}.{nearest(parameter, known)}")
     return _CLASSES[name](**parameters)
+
+
+def explain(
+    asked: Sequence[Explainer],
+    stack: "Stack",
+    images: ArrayLike,
+    classes: ArrayLike,
+    ids: Sequence[str] | None = None,
+) -> list[NDArray[np.float32]]:
+    """Return the maps of each explainer for every checkpoint, ``(checkpoints, N, H, W)``, with nothing computed twice.
+
+    What checkpoints share is computed once, and so is what explainers share: Grad-CAM and Grad-CAM++ read the same
+    activations and gradients. The maps are those of :meth:`Explainer.of_each`.
+    """
+    cams = [each for each in asked if isinstance(each, CAM)]
+    read = [together(cams, network, images, classes, ids) for network in stack.networks()] if cams else []
+    shared = {id(each): np.stack([maps[place] for maps in read]) for place, each in enumerate(cams)}
+    return [shared[id(each)] if isinstance(each, CAM) else each.of_each(stack, images, classes, ids) for each in asked]

@@ -1,20 +1,20 @@
 """Grad-CAM and Grad-CAM++: where the last convolution's activation carries a class's logit."""
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from rrr_utils.explainers import relevance
-from rrr_utils.explainers.base import Explainer, is_network
+from rrr_utils.explainers.base import Explainer, check_fit, is_network
 
 # What the authors' code adds to gradients and to their root mean square.
 _EPSILON = 1e-10
 
 
-class _CAM(Explainer):
+class CAM(Explainer):
     """A weighted sum of the channels of ``network.grad_cam_layer``; subclasses weigh the channels."""
 
     def __init__(self, protocol: str = "ours", batch: int = 16) -> None:
@@ -23,31 +23,22 @@ class _CAM(Explainer):
     def _explain(
         self, network: Any, images: NDArray, classes: NDArray[np.int64], ids: tuple[str, ...], signed: bool
     ) -> Iterator[NDArray]:
-        if not is_network(network):
-            raise TypeError(
-                f"{self.name} needs a Network, because it reads a layer and its gradients, but a "
-                f"{type(network).__name__} was passed. LIME and Occlusion take any function from images to logits."
-            )
-        # Imported here because TensorFlow takes ten seconds to import, and other explainers do without gradients.
-        from rrr_utils import gradients
+        for activations, slopes in _read(network, images, classes, ids, self):
+            yield self._maps(activations, slopes, images.shape[1:3], signed)
 
-        target = "logit" if self.protocol == "ours" else "probability"
-        for start in range(0, len(images), self.batch):
-            here = slice(start, start + self.batch)
-            activations, slopes = (
-                array.astype(np.float64)
-                for array in gradients.activations_and_gradients(
-                    network, network.grad_cam_layer, images[here], classes[here], target
-                )
-            )
-            for what, values in (("activation", activations), ("gradient", slopes)):
-                relevance.refuse_broken(what, values, ids[here], self.name)
-            if self.protocol == "ours":
-                maps = _combine(activations, self._weights(activations, slopes))
-                # ReLU before the interpolation: negative cells are no relevance and take none from their neighbours.
-                yield relevance.upsample(maps if signed else np.maximum(maps, 0.0), images.shape[1:3])
-            else:
-                yield self._authors(activations, slopes, images.shape[1:3])
+    @property
+    def _target(self) -> str:
+        return "logit" if self.protocol == "ours" else "probability"
+
+    def _maps(
+        self, activations: NDArray[np.float64], slopes: NDArray[np.float64], size: tuple[int, int], signed: bool
+    ) -> NDArray[np.float64]:
+        """Return raw maps ``(n, H, W)`` from arrays ``(n, h, w, K)``."""
+        if self.protocol == "authors":
+            return self._authors(activations, slopes, size)
+        maps = _combine(activations, self._weights(activations, slopes))
+        # ReLU before the interpolation: negative cells are no relevance and take none from their neighbours.
+        return relevance.upsample(maps if signed else np.maximum(maps, 0.0), size)
 
     @abstractmethod
     def _weights(self, activations: NDArray[np.float64], slopes: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -68,7 +59,7 @@ class _CAM(Explainer):
         """Return the weight of every channel ``(n, K)`` as the authors' code computes it."""
 
 
-class GradCAM(_CAM):
+class GradCAM(CAM):
     r"""Grad-CAM (Selvaraju et al. 2017, equations 1 and 2).
 
     :math:`L = \mathrm{ReLU}(\sum_k w_k A^k)` with :math:`w_k` the mean over all positions of
@@ -90,7 +81,7 @@ class GradCAM(_CAM):
         return scaled.mean(axis=(1, 2))
 
 
-class GradCAMPlusPlus(_CAM):
+class GradCAMPlusPlus(CAM):
     r"""Grad-CAM++ (Chattopadhyay et al. 2018, equations 5 and 19).
 
     :math:`w_k = \sum_{ij} \alpha^k_{ij} \mathrm{ReLU}(g^k_{ij})` with :math:`g = \partial z_c / \partial A` and
@@ -135,6 +126,51 @@ class GradCAMPlusPlus(_CAM):
         with np.errstate(divide="ignore", invalid="ignore"):
             alphas = alphas / alphas.sum(axis=(1, 2), keepdims=True)
             return (alphas * np.maximum(scaled, 0.0)).sum(axis=(1, 2))
+
+
+def together(
+    explainers: Sequence[CAM], network: Any, images: ArrayLike, classes: ArrayLike, ids: Sequence[str] | None = None
+) -> list[NDArray[np.float32]]:
+    """Return the maps of each of ``explainers``, ``(N, H, W)`` as its own call gives them, from one pass.
+
+    Explainers of one protocol read the same activations and gradients, which are computed once for all of them.
+    """
+    pictures, labels, names = relevance.check(images, classes, ids)
+    check_fit(network, pictures, labels, names)
+    maps = [np.zeros(pictures.shape[:3], np.float32) for _ in explainers]
+    for target in sorted({each._target for each in explainers}) if len(pictures) else ():
+        readers = [(each, out) for each, out in zip(explainers, maps, strict=True) if each._target == target]
+        done = 0
+        for activations, slopes in _read(network, pictures, labels, names, readers[0][0]):
+            here = slice(done, done + len(activations))
+            for each, out in readers:
+                raw = each._maps(activations, slopes, pictures.shape[1:3], signed=False)
+                out[here] = relevance.finish(raw, names[here], each.name)
+            done = here.stop
+    return maps
+
+
+def _read(
+    network: Any, images: NDArray, classes: NDArray[np.int64], ids: tuple[str, ...], explainer: CAM
+) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Yield activations and gradients ``(n, h, w, K)`` of the images in order, a batch at a time."""
+    if not is_network(network):
+        raise TypeError(
+            f"{explainer.name} needs a Network, because it reads a layer and its gradients, but a "
+            f"{type(network).__name__} was passed. LIME and Occlusion take any function from images to logits."
+        )
+    # Imported here because TensorFlow takes ten seconds to import, and other explainers do without gradients.
+    from rrr_utils import gradients
+
+    for start in range(0, len(images), explainer.batch):
+        here = slice(start, start + explainer.batch)
+        found = gradients.activations_and_gradients(
+            network, network.grad_cam_layer, images[here], classes[here], explainer._target
+        )
+        activations, slopes = (array.astype(np.float64) for array in found)
+        for what, values in (("activation", activations), ("gradient", slopes)):
+            relevance.refuse_broken(what, values, ids[here], explainer.name)
+        yield activations, slopes
 
 
 def _combine(activations: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
