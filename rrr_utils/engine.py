@@ -89,7 +89,7 @@ def forward_each(
 ) -> list[Pass]:
     """Return one pass of ``model`` for each of ``states``, as :func:`forward` does for the weights that it has now.
 
-    A state holds every weight of the model by the keys of :func:`rrr_utils.weights.take`. With ``"compiled"`` one
+    A state holds every weight of the model by the keys of ``rrr_utils.weights.take``. With ``"compiled"`` one
     compiled function serves all states, which it takes as an argument; with ``"openvino"`` each state is converted.
     The model is left with the weights of the last state. Raises ``ValueError`` for a state that lacks a weight.
     """

@@ -34,7 +34,7 @@ class Stack:
         return len(self._states)
 
     def add(self, state: Mapping[str, NDArray]) -> None:
-        """Take the next checkpoint: all weights of a network, as :func:`rrr_utils.weights.take` returns them."""
+        """Take the next checkpoint: all weights of a network, as ``rrr_utils.weights.take`` returns them."""
         kept = dict(state)
         for key, array in state.items() if self._states else ():
             for before in (self._states[0], self._states[-1]):
