@@ -180,7 +180,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         "_HOMES = {'score': 'metric'}",
         "metric": '"""Scores."""\nimport numpy as np\n\n\ndef score():\n    """Return."""\n    return 1  # a comment\n',
         "training": "def train():\n    from rrr_utils import deep\n    return deep",
-        "deep": "import keras",
+        "deep": "import keras\nfrom typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from rrr_utils import unused",
         "prepared": "from rrr_utils.progress import track",
         "progress": "",
         "figures": "import seaborn\nfrom rrr_utils import style",
@@ -216,7 +216,7 @@ def test_code_is_followed_through_all_imports(package: Path, tmp_path: Path) -> 
         "deep",
     }
     found = closure.of(tmp_path / "b.ipynb")
-    assert {name for source in found.values() for name in source.imports} == {"importlib", "keras", "numpy"}
+    assert {name for source in found.values() for name in source.imports} == {"importlib", "keras", "numpy", "typing"}
 
 
 def test_what_only_shows_results_is_known_apart(package: Path, tmp_path: Path) -> None:

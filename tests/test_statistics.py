@@ -80,6 +80,41 @@ def images(frame, seed):
     return set(frame.loc[frame["seed"] == seed, "image"])
 
 
+def test_the_authors_cohort_is_the_first_correct_by_name_at_each_epoch(study):
+    """Two images of each run at each epoch, in the order of names and not of rows; with enough of them, `own`."""
+    shuffled = study.sample(frac=1, random_state=5)
+    chosen = statistics.cohort(shuffled, "authors", first=2)
+    runs = chosen[chosen["seed"] == 0].groupby(["trained_on", "epoch", "explainer"])["image"].agg(lambda x: sorted(x))
+    assert {key: "".join(names) for key, names in runs.items()} == {
+        (trained_on, epoch, explainer): names
+        for (trained_on, epoch), names in {
+            ("original", 1): "ab",
+            ("original", 2): "ab",
+            ("swapped", 1): "ac",
+            ("swapped", 2): "ab",
+        }.items()
+        for explainer in ("grad_cam", "lime")
+    }
+    assert chosen["correct"].all()
+    # Rows keep their places: only fewer of them.
+    assert chosen.index.tolist() == [row for row in shuffled.index if row in chosen.index]
+    assert_frame_equal(statistics.cohort(study, "authors"), statistics.cohort(study, "own"))
+    with pytest.raises(ValueError, match="`first` must be at least 1, but 0"):
+        statistics.cohort(study, "authors", first=0)
+
+
+def test_the_authors_cohort_takes_each_split_for_itself_and_fewer_where_fewer_are_right():
+    """Training and test images have two places each; one that is right in one split alone takes none in the other."""
+    scores = table(
+        rows([0.1, 0.2, 0.3], image=["c", "a", "b"], correct=[True, True, True], split="train"),
+        rows([0.4, 0.5, 0.6], image=["f", "e", "d"], correct=[True, False, False], split="test"),
+    )
+    chosen = statistics.cohort(scores, "authors", first=2)
+    assert chosen.groupby("split")["image"].agg(sorted).to_dict() == {"train": ["a", "b"], "test": ["f"]}
+    mean = statistics.average(scores, ["split"], cohort="authors", first=2).set_index("split")["mean"]
+    assert mean.to_dict() == pytest.approx({"train": 0.25, "test": 0.4})
+
+
 def test_common_cohort_by_hand(study):
     """The common cohort holds the images that every run of a seed gets right at every epoch."""
     common = statistics.cohort(study, "common")

@@ -114,10 +114,14 @@ def test_killed_anywhere_it_goes_on_and_ends_with_the_same_bytes(whole: tuple[Pa
 
     first = start()
     _wait_for(lambda: any(TRAINING.rsplit("/", 1)[0] in line for line in done()))
+    assert len(_processes(tmp_path)) >= 3, "the launcher, a worker and its kernel"
     first.kill()
     first.wait()
-    time.sleep(3)
+    stamps = set(tmp_path.rglob("*.stamp.json"))
+    # An orphaned kernel would end by itself when its job is done, so what is asked is that it ends at once.
+    _wait_for(lambda: not _processes(tmp_path), seconds=10)
     before = done()
+    assert set(tmp_path.rglob("*.stamp.json")) == stamps, "something of the killed study finished its job"
     time.sleep(1)
     assert done() == before, "something of the killed study worked on"
 
@@ -302,3 +306,18 @@ def _wait_for(true: Callable[[], bool], seconds: float = 90) -> None:
     while not true():
         assert time.monotonic() < end, "it took too long"
         time.sleep(0.05)
+
+
+def _processes(folder: Path) -> list[int]:
+    """Return the processes that work for the study in ``folder``, whoever their parent is by now."""
+    mark, found = f"RRR_ROOT={folder}\0".encode(), []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if (
+                mark in (process / "environ").read_bytes() + b"\0"
+                and "State:\tZ" not in (process / "status").read_text()
+            ):
+                found.append(int(process.name))
+        except (OSError, ValueError):  # it has just ended, or is another user's
+            continue
+    return found

@@ -8,7 +8,10 @@ import pandas as pd
 
 from rrr_utils.choices import one_of
 
+# Those that a summary shows side by side.
 COHORTS = ("own", "common", "all")
+# How many images the code of the paper's authors takes.
+FIRST = 50
 
 # What one mean must not mix: a score under one of these does not compare with a score under another.
 FIXED = (
@@ -30,7 +33,12 @@ GROUP = ("study", "data", "network", "seed")
 
 
 def cohort(
-    scores: pd.DataFrame, kind: str, *, group: Sequence[str] = GROUP, ignore_epochs: Collection[int] = ()
+    scores: pd.DataFrame,
+    kind: str,
+    *,
+    group: Sequence[str] = GROUP,
+    ignore_epochs: Collection[int] = (),
+    first: int = FIRST,
 ) -> pd.DataFrame:
     """Return the rows of a scores table that a mean is taken over, in their order.
 
@@ -47,25 +55,33 @@ def cohort(
     ignore_epochs
         Epochs that do not decide who is in the common cohort, because the head is untrained there and right by
         luck. Their rows are returned all the same.
+    first
+        How many images ``authors`` takes at most, of each split at each epoch of each run.
 
     Raises
     ------
     ValueError
-        If ``kind`` is unknown, a column is missing, or no epoch is left to decide on.
+        If ``kind`` is unknown, a column is missing, no epoch is left to decide on, or ``first`` is below 1.
     """
-    return scores[members(scores, kind, group, ignore_epochs)]
+    return scores[members(scores, kind, group, ignore_epochs, first)]
 
 
 def members(
-    scores: pd.DataFrame, kind: str, group: Sequence[str] = GROUP, ignore_epochs: Collection[int] = ()
+    scores: pd.DataFrame,
+    kind: str,
+    group: Sequence[str] = GROUP,
+    ignore_epochs: Collection[int] = (),
+    first: int = FIRST,
 ) -> "pd.Series[bool]":
     """Return which rows :func:`cohort` returns, on the index of ``scores``."""
-    one_of("cohort", kind, COHORTS)
+    one_of("cohort", kind, (*COHORTS, "authors"))
     if kind == "all":
         return pd.Series(True, index=scores.index)
     need(scores, ["correct"], "the scores table")
     if kind == "own":
         return scores["correct"].astype(bool)
+    if kind == "authors":
+        return _first_correct(scores, group, first)
     within, run = [*group, "split"], ["strategy", "trained_on", "epoch"]
     need(scores, [*within, *run, "image"], "the scores table")
     deciding = scores[~scores["epoch"].isin(list(ignore_epochs))]
@@ -76,6 +92,18 @@ def members(
     counts = right.rename("right").reset_index().merge(runs.reset_index(), on=within)
     always = pd.MultiIndex.from_frame(counts.loc[counts["right"] == counts["runs"], [*within, "image"]])
     return pd.Series(pd.MultiIndex.from_frame(scores[[*within, "image"]]).isin(always), index=scores.index)
+
+
+def _first_correct(scores: pd.DataFrame, group: Sequence[str], first: int) -> "pd.Series[bool]":
+    """Return the rows of the ``first`` correct images, by name, of every split at every epoch of every run."""
+    if first < 1:
+        raise ValueError(f"`first` must be at least 1, but {first} was passed.")
+    run = [*group, "split", "strategy", "trained_on", "epoch"]
+    need(scores, [*run, "image"], "the scores table")
+    # An image stands in the table once an explainer; which images are taken does not depend on explainers.
+    images = scores.loc[scores["correct"].astype(bool), [*run, "image"]].drop_duplicates().sort_values("image")
+    chosen = pd.MultiIndex.from_frame(images[images.groupby(run).cumcount() < first])
+    return pd.Series(pd.MultiIndex.from_frame(scores[[*run, "image"]]).isin(chosen), index=scores.index)
 
 
 def check_scores(scores: pd.DataFrame) -> None:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from rrr_utils.statistics.cohorts import check_scores, groups, members, need, refuse_mixed, select
+from rrr_utils.statistics.cohorts import FIRST, check_scores, groups, members, need, refuse_mixed, select
 from rrr_utils.statistics.intervals import bootstrap
 
 
@@ -21,6 +21,7 @@ def average(
     resamples: int = 1999,
     seed: int = 0,
     ignore_epochs: Collection[int] = (),
+    first: int = FIRST,
 ) -> pd.DataFrame:
     """Return AvgScore with its interval for each group of rows that agree in ``by``.
 
@@ -28,7 +29,7 @@ def average(
     were scored under every seed, so seeds and images are *both* drawn again, each as a whole (percentile): an image
     that is easy for one run is easy for the next, and drawing images anew within each seed would hide that. Three
     seeds are few, and the spread over seeds is then understated. The draws follow from ``seed`` alone; neither the
-    order of rows nor the other groups matter.
+    order of rows nor the other groups matter. ``cohort``, ``ignore_epochs`` and ``first`` as in :func:`cohort`.
 
     Returns
     -------
@@ -44,7 +45,7 @@ def average(
         an image stands twice in a group, or a score lies outside [0, 1] or is NaN without being a zero map.
     """
     check_scores(scores)
-    member = members(scores, cohort, ignore_epochs=ignore_epochs)
+    member = members(scores, cohort, ignore_epochs=ignore_epochs, first=first)
     rows = []
     for key, part in groups(scores, by):
         refuse_mixed(part, by)
