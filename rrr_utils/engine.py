@@ -107,6 +107,21 @@ def forward_each(
     return passes
 
 
+def compiled(function: Callable[[Any], Any], shape: tuple[int | None, ...]) -> Pass:
+    """Return ``function``, made of ``keras.ops``, compiled for float32 arrays of ``shape``; None stands for any length.
+
+    Weights that it reads and that are changed later count. Under another backend than TensorFlow it runs as it is.
+    """
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        return lambda array: np.asarray(keras.ops.convert_to_numpy(function(array)))
+    import tensorflow as tf
+
+    traced = tf.function(function, input_signature=[tf.TensorSpec(shape, tf.float32)])
+    return lambda array: traced(array).numpy()
+
+
 def fastest(model: "keras.Model") -> str:
     """Return the kind of pass that is the fastest for a model whose weights stay: ``"openvino"`` or ``"compiled"``.
 

@@ -17,7 +17,7 @@ from rrr_utils.runs import Run
 from rrr_utils.stack import Stack
 
 # Images that go through all checkpoints together: their maps are held for every checkpoint, 2 MB each at 224 px.
-_AT_ONCE = 10
+_AT_ONCE = 16
 
 
 def score_images(

@@ -1,6 +1,7 @@
 """Several checkpoints of one network, asked together: what they have in common is computed once."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,7 @@ class Stack:
         self.network = network
         self._states: list[dict[str, NDArray]] = []
         self._passes: tuple[engine.Pass | None, list[engine.Pass]] | None = None
+        self._shared: Any = None
 
     def __len__(self) -> int:
         return len(self._states)
@@ -41,7 +43,7 @@ class Stack:
                 if np.array_equal(array, before[key]):
                     kept[key] = before[key]
         self._states.append(kept)
-        self._passes = None
+        self._passes = self._shared = None
 
     @property
     def nbytes(self) -> int:
@@ -83,12 +85,26 @@ class Stack:
                 logits[place, here] = suffix(shared)
         return logits
 
+    def rest(self, activations: NDArray) -> NDArray[np.float32]:
+        """Return the logits ``(checkpoints, n, classes)`` from what :attr:`shared` puts out, ``(n, ...)``."""
+        if self._passes is None:
+            self._passes = self._compile()
+        return np.stack([suffix(activations) for suffix in self._passes[1]])
+
+    @property
+    def shared(self) -> Any:
+        """The Keras model of the blocks that all checkpoints share; None without a :attr:`cut`."""
+        if self._shared is None and self.cut is not None:
+            next(self.networks())  # whichever: these weights are the same in all
+            self._shared = self.network.split(self.cut)[0]
+        return self._shared
+
     def _compile(self) -> tuple[engine.Pass | None, list[engine.Pass]]:
         if not self._states:
             raise ValueError("This stack holds no checkpoint: call add(state) once for each.")
         next(self.networks())
         prefix, rest = None, self.network.model
         if self.cut is not None:
-            before, rest = self.network.split(self.cut)
-            prefix = engine.forward(before, engine.fastest(before), _NARROW)
+            rest = self.network.split(self.cut)[1]
+            prefix = engine.forward(self.shared, engine.fastest(self.shared), _NARROW)
         return prefix, engine.forward_each(rest, self._states, engine.fastest(rest), self.batch)

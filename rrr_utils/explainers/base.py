@@ -167,23 +167,29 @@ def check_fit(network: Any, images: NDArray, classes: NDArray[np.int64], ids: tu
     _check_range(classes, network.classes, ids)
 
 
-def logits(forward: Forward, images: NDArray[np.float32], own: int, name: str, explainer: str) -> NDArray[np.float64]:
-    """Return ``forward(images)`` as ``(checkpoints, n, classes)`` float64, for versions of one image called ``name``.
+def stacked(forward: Forward, images: NDArray[np.float32]) -> NDArray:
+    """Return ``forward(images)`` as ``(checkpoints, n, classes)``; a single network is one checkpoint.
 
-    A single network is one checkpoint.
-
-    Raises ``ValueError`` if it has another shape, too few classes for the class ``own``, or NaN or infinite values.
+    Raises ``ValueError`` if it has another shape.
     """
-    outputs = np.asarray(forward(images), dtype=np.float64)
-    stacked = outputs if is_stack(forward) else outputs[None]
-    if stacked.ndim != 3 or stacked.shape[1] != len(images):
+    outputs = np.asarray(forward(images))
+    outputs = outputs if is_stack(forward) else outputs[None]
+    if outputs.ndim != 3 or outputs.shape[1] != len(images):
         raise ValueError(
             f"`network` must return logits of shape ({len(images)}, classes) for images of shape {images.shape}, but "
-            f"returned {outputs.shape}."
+            f"returned {outputs.shape[1:]}."
         )
-    _check_range([own], stacked.shape[2], [name])
-    relevance.refuse_broken("network's output", stacked, [name] * len(stacked), explainer)
-    return stacked
+    return outputs
+
+
+def checked(outputs: NDArray, own: int, name: str, explainer: str) -> NDArray[np.float64]:
+    """Return logits ``(checkpoints, n, classes)`` of versions of the image called ``name``, as float64.
+
+    Raises ``ValueError`` if there are too few classes for the class ``own``, or NaN or infinite values.
+    """
+    _check_range([own], outputs.shape[2], [name])
+    relevance.refuse_broken("network's output", outputs, [name] * len(outputs), explainer)
+    return np.asarray(outputs, np.float64)
 
 
 def is_stack(network: Any) -> bool:

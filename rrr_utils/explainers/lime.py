@@ -116,7 +116,7 @@ class LIME(base.Perturbing):
         for start in range(0, len(rows), batch):
             here = slice(start, start + batch)
             images = np.where(rows[here][:, place], shown, hidden).reshape(-1, *image.shape)
-            logits = base.logits(forward, images, own, name, self.name)
+            logits = base.checked(base.stacked(forward, images), own, name, self.name)
             parts.append((_softmax(logits) if self.protocol == "authors" else logits)[..., own])
         return np.concatenate(parts, axis=1)
 

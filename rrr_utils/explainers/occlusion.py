@@ -1,6 +1,6 @@
 """Occlusion: how far a class's logit falls when a patch of the image is covered."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,9 @@ class Occlusion(base.Perturbing):
         to [0, 1] and taken from 1. Its zero is the highest logit, not "no change". A constant map becomes zero.
     batch
         How many images the network sees at once.
+    incremental
+        Compute only what a patch reaches, where a network begins with a chain of convolutions and poolings (VGG16) and
+        is large enough for it to pay: the same logits to rounding. ``False``: whole passes everywhere.
     """
 
     name = "occlusion"
@@ -44,8 +47,10 @@ class Occlusion(base.Perturbing):
         fill: float | Sequence[float] | None = None,
         protocol: str = "ours",
         batch: int = 32,
+        incremental: bool = True,
     ) -> None:
         super().__init__(protocol, batch)
+        self.incremental = incremental
         self.patch, self.stride = base.at_least("patch", patch, 1), base.at_least("stride", stride, 1)
         if self.stride > self.patch:
             raise ValueError(f"`stride` must not exceed `patch` ({patch}), but {stride} was passed.")
@@ -63,12 +68,15 @@ class Occlusion(base.Perturbing):
             )
         rows, columns = (covered(length, self.patch, self.stride, self.protocol == "ours") for length in size)
         fill = self.fill if self.fill is not None else getattr(getattr(network, "network", network), "neutral", _GREY)
-        # A Stack of checkpoints answers for all of them at once: logits are (checkpoints, n, classes) everywhere.
         batch = base.even(1 + len(rows) * len(columns), network.batch if base.is_stack(network) else self.batch)
-        forward = base.as_forward(network, batch)
+        answers = self._incremental(network) or _whole_passes(base.as_forward(network, batch), batch)
+        colour = np.broadcast_to(np.asarray(fill, np.float32), (3,))
         for place in progress.track(range(len(images)), self.name):
-            own, name = int(classes[place]), ids[place]
-            outputs = self._logits(forward, images[place].astype(np.float32), own, name, rows, columns, fill, batch)
+            parts = [
+                base.checked(logits, int(classes[place]), ids[place], self.name)[..., classes[place]]
+                for logits in answers(images[place].astype(np.float32), colour, rows, columns)
+            ]
+            outputs = np.concatenate(parts, axis=1)
             if self.protocol == "authors":
                 # Differences from one position, so that the spline leaves a constant map exactly constant.
                 moved = (outputs[:, 1:] - outputs[:, 1:2]).reshape(-1, len(rows), len(columns))
@@ -77,31 +85,38 @@ class Occlusion(base.Perturbing):
             drops = (outputs[:, :1] - outputs[:, 1:]).reshape(-1, len(rows), len(columns))
             yield np.stack([spread(each if signed else np.maximum(each, 0.0), rows, columns) for each in drops])
 
-    def _logits(
-        self,
-        forward: base.Forward,
-        image: NDArray[np.float32],
-        own: int,
-        name: str,
-        rows: NDArray[np.bool_],
-        columns: NDArray[np.bool_],
-        fill: Any,
-        batch: int,
-    ) -> NDArray[np.float64]:
-        """Return the logit of the whole image, then of every position, row by row: ``(checkpoints, 1 + positions)``."""
+    def _incremental(self, network: Any) -> "Answers | None":
+        """Return the incremental way, or None where the whole network has to be run for every position."""
+        model = getattr(getattr(network, "network", network), "model", None)
+        if model is None or not self.incremental:
+            return None
+        # Imported here because TensorFlow takes ten seconds to import, and a plain function does not need it.
+        from rrr_utils.explainers import incremental
+
+        return incremental.answers(network, self.patch, self.batch)
+
+
+# image (H, W, 3), colour (3,), rows and columns of the positions -> parts of the logits (checkpoints, n, classes): of
+# the whole image, then of every position, row by row
+Answers = Callable[[NDArray, NDArray, NDArray, NDArray], Iterator[NDArray]]
+
+
+def _whole_passes(forward: base.Forward, batch: int) -> Answers:
+    """Return the plain way: every position is an image of its own."""
+
+    def answers(image: NDArray, colour: NDArray, rows: NDArray, columns: NDArray) -> Iterator[NDArray]:
         positions = len(rows) * len(columns)
-        parts = []
         # Columns and channels in one axis: NumPy takes five times as long to choose along an axis of 3.
-        lines, colours = image.reshape(len(image), -1), np.resize(np.float32(fill), image.shape[1] * 3)
+        lines, colours = image.reshape(len(image), -1), np.resize(colour, image.shape[1] * 3)
         wide = np.repeat(columns, 3, axis=1)
         for start in range(0, 1 + positions, batch):
             which = np.arange(start, min(start + batch, 1 + positions)) - 1
             down, across = np.divmod(which, len(columns))
             # Position -1 is the whole image.
             hidden = rows[down][:, :, None] & wide[across][:, None, :] & (which >= 0)[:, None, None]
-            images = np.where(hidden, colours, lines).reshape(-1, *image.shape)
-            parts.append(base.logits(forward, images, own, name, self.name)[..., own])
-        return np.concatenate(parts, axis=1)
+            yield base.stacked(forward, np.where(hidden, colours, lines).reshape(-1, *image.shape))
+
+    return answers
 
 
 def covered(length: int, patch: int, stride: int, to_border: bool = True) -> NDArray[np.bool_]:
