@@ -23,13 +23,13 @@ export PYTHONHASHSEED := 0
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help study test plan book serve lab notebooks lint lock publish venv clean
+.PHONY: help study test plan book serve lab notebooks lint lock publish bench bench-quick venv clean
 
 help: ## this list
 	@echo "make study            run the study '$(STUDY)' and build its book; goes on where it was stopped"
 	@echo "make test             lint, unit tests, a smoke study, the notebooks, the book: everything is checked"
 	@echo
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)$$/\1|\2/p' Makefile | grep -v '^study|\|^test|' | while IFS='|' read -r name what; do printf 'make %-16s %s\n' "$$name" "$$what"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/\1|\2/p' Makefile | grep -v '^study|\|^test|' | while IFS='|' read -r name what; do printf 'make %-16s %s\n' "$$name" "$$what"; done
 	@echo
 	@echo "Variables: STUDY=demo (a file of studies/), JOBS=2 (notebooks at once; 0: one a core), THREADS=1 (of each),"
 	@echo "PROFILE=default (of workflow/profiles), PYTHON=python3.12, RRR_DATA_DIR (real data), RRR_RUNS (where runs go)"
@@ -65,6 +65,12 @@ lab: $(READY) ## open the notebooks in JupyterLab
 
 notebooks: $(READY) ## execute the notebooks in place, in order, with their defaults
 	@$(BIN) workflow/notebooks.py
+
+bench: $(READY) ## time the quick ways beside the plain ones and their rivals; about ten minutes, on a quiet machine
+	$(BIN) benchmarks/run.py
+
+bench-quick: $(READY) ## the rows of the benchmark that take less than five minutes together
+	$(BIN) benchmarks/run.py --quick
 
 lint: $(READY) ## style and types
 	@echo "== Style and types"

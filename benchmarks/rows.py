@@ -27,6 +27,13 @@ def rows() -> list[Row]:
         Row("forward passes, MobileNet 0.25, 224 px", "Keras predict", 4, _forward),
         Row("Grad-CAM and Grad-CAM++ together, VGG16, 224 px", "tf-keras-vis, both", 4, _grad_cam, quick=False),
         Row("Grad-CAM and Grad-CAM++ together, MobileNet 0.25, 224 px", "tf-keras-vis, both", 4, _grad_cam_mobilenet),
+        Row(
+            "Occlusion, VGG16, 224 px, patch 32, stride 16",
+            "169 whole passes in batches, same engine",
+            3,
+            _occlusion,
+            quick=False,
+        ),
         Row("LIME, 1,000 samples, MobileNet 0.25", "lime, batches of 50, tf.function", 2.5, _lime_function),
         Row("LIME, 1,000 samples, MobileNet 0.25", "lime, predict, batches of 10", 6, _lime_predict, quick=False),
         Row(
@@ -118,6 +125,18 @@ def _cams(network: Any) -> tuple[Way, Way, Callable[[Any, Any], None]]:
     return lambda: together(asked, network, images, classes), plain, check
 
 
+def _occlusion() -> tuple[Way, Way, Callable[[Any, Any], None]]:
+    from rrr_utils.explainers import Occlusion
+
+    network, image, classes = _network("vgg16"), _images(1), np.zeros(1, np.int64)
+    quick, plain = Occlusion(), Occlusion(incremental=False)
+    return (
+        lambda: quick(network, image, classes, signed=True),
+        lambda: plain(network, image, classes, signed=True),
+        _close(1e-3),
+    )
+
+
 def _lime_function() -> tuple[Way, Way, Callable[[Any, Any], None]]:
     import tensorflow as tf
 
@@ -147,7 +166,6 @@ def _lime(network: Any, predict: Any, batch: int) -> tuple[Way, Way, Callable[[A
         return LIME(samples=1000).of_each(stack, image[None], np.zeros(1, np.int64), ids=["image"], signed=True)
 
     def plain() -> Any:
-        os.environ["TQDM_DISABLE"] = "1"
         explainer = LimeImageExplainer(random_state=0)
         return explainer.explain_instance(
             image, predict, labels=(0,), top_labels=None, num_samples=1000, batch_size=batch

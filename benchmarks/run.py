@@ -21,8 +21,11 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5, help="runs of each way; the median counts")
     parser.add_argument("--only", default="", help="only rows whose name holds this text")
     chosen = parser.parse_args()
+    os.environ["TQDM_DISABLE"] = "1"  # lime has no argument for its bar; read when tqdm is imported
     threads = engine.start(int(os.environ.get("RRR_THREADS", "2")))
     from rows import rows
+
+    before = machine(threads)
 
     found = []
     for row in rows():
@@ -30,7 +33,7 @@ def main() -> None:
             continue
         found.append(measure(row, chosen.repeats))
         print("{what} against {against}: {ratio:.2f} (target {target:g})".format(**found[-1]), flush=True)
-    result = {"machine": machine(threads), "rows": found}
+    result = {"machine": before, "rows": found}
     target = HERE / "results" / ("quick.json" if chosen.quick or chosen.only else "latest.json")
     files.write_text(target, json.dumps(result, indent=1) + "\n")
     print(f"Written: {target.relative_to(HERE.parent)}")

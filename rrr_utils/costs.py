@@ -88,7 +88,7 @@ def scoring(data: Data, model: Model, what: Scoring, seeds: int) -> Cost:
     for explainer in what.explainers:
         name = explainer["name"]
         if name == "occlusion":
-            patch, stride = (explainer.get(key, model.size // part) for key, part in (("patch", 7), ("stride", 14)))
+            patch, stride = (explainer.get(key, default) for key, default in (("patch", 32), ("stride", 16)))
             each += (math.ceil((model.size - patch) / stride) + 1) ** 2
         elif name == "lime":
             each += explainer.get("samples", 1000)
