@@ -100,6 +100,23 @@ def test_accuracy_by_background_draws_the_table():
     assert_allclose(chance_lines(axes)[0].get_ydata(), 0.5)
 
 
+def test_speed_ratios_draws_the_table():
+    """A dot at each ratio, hollow below its target, and a tick at the target, in the order of the table."""
+    table = pd.DataFrame(
+        {"what": ["a", "a", "b"], "against": ["x", "y", "x"], "ratio": [4.0, 1.5, 0.9], "target": [3.0, 2.0, 8.0]}
+    )
+    (axes,) = figures.speed_ratios(table).axes
+    dots = [line for line in axes.lines if line.get_marker() == "o" and len(line.get_xdata())]
+    assert [(line.get_xdata()[0], line.get_ydata()[0]) for line in dots] == [(4.0, 0), (1.5, 1), (0.9, 2)]
+    assert [line.get_markerfacecolor() == "white" for line in dots] == [False, True, True]
+    (ticks,) = [line for line in axes.lines if line.get_marker() == "|" and len(line.get_xdata())]
+    assert_allclose(ticks.get_xdata(), table["target"])
+    assert axes.get_xlim()[0] < 0.9
+    assert axes.get_xlim()[1] > 8
+    with pytest.raises(ValueError, match="one row for each"):
+        figures.speed_ratios(pd.concat([table, table]))
+
+
 def test_score_by_explainer_draws_the_table_and_chance_beside_it():
     """Every dot has a tick at its own chance; a missing cell and a missing interval are simply not drawn."""
     table = filled(explainer=EXPLAINERS, trained_on=KINDS).iloc[:-1]
