@@ -12,12 +12,12 @@ FILE = studies/$(STUDY).yaml
 LAUNCH = --jobs $(JOBS) --threads $(THREADS) --profile $(PROFILE)
 
 # What libraries read to learn how many threads they may use; one each, so that results do not depend on the machine.
-export RRR_THREADS := $(THREADS)
-export OMP_NUM_THREADS := $(THREADS)
-export OPENBLAS_NUM_THREADS := $(THREADS)
-export MKL_NUM_THREADS := $(THREADS)
-export TF_NUM_INTRAOP_THREADS := $(THREADS)
-export TF_NUM_INTEROP_THREADS := $(THREADS)
+export RRR_THREADS = $(THREADS)
+export OMP_NUM_THREADS = $(THREADS)
+export OPENBLAS_NUM_THREADS = $(THREADS)
+export MKL_NUM_THREADS = $(THREADS)
+export TF_NUM_INTRAOP_THREADS = $(THREADS)
+export TF_NUM_INTEROP_THREADS = $(THREADS)
 export TF_CPP_MIN_LOG_LEVEL := 3
 export PYTHONHASHSEED := 0
 
@@ -45,7 +45,7 @@ test: $(READY) lint ## check everything
 	@$(BIN) workflow/launch.py run studies/smoke.yaml $(LAUNCH)
 	@echo "== The notebooks: their outputs are computed again and compared"
 	@rm -rf build/nbval
-	RRR_RUNS="$(CURDIR)/build/nbval" TQDM_DISABLE=1 $(BIN) -m pytest --nbval --nbval-current-env --nbval-cell-timeout 900 notebooks
+	RRR_RUNS="$(CURDIR)/build/nbval" TQDM_DISABLE=1 $(BIN) -m pytest --nbval --nbval-current-env --nbval-cell-timeout 900 notebooks book/speed.ipynb
 	@echo "== The book: every warning is an error"
 	@$(BIN) workflow/build_book.py committed
 	@echo "All tests passed."
@@ -65,6 +65,9 @@ lab: $(READY) ## open the notebooks in JupyterLab
 
 notebooks: $(READY) ## execute the notebooks in place, in order, with their defaults
 	@$(BIN) workflow/notebooks.py
+
+# Both cores, unless THREADS says otherwise.
+bench bench-quick: THREADS = 2
 
 bench: $(READY) ## time the quick ways beside the plain ones and their rivals; about ten minutes, on a quiet machine
 	$(BIN) benchmarks/run.py

@@ -27,6 +27,7 @@ def rows() -> list[Row]:
         Row("forward passes, MobileNet 0.25, 224 px", "Keras predict", 4, _forward),
         Row("Grad-CAM and Grad-CAM++ together, VGG16, 224 px", "tf-keras-vis, both", 4, _grad_cam, quick=False),
         Row("Grad-CAM and Grad-CAM++ together, MobileNet 0.25, 224 px", "tf-keras-vis, both", 4, _grad_cam_mobilenet),
+        Row("LIME, 1,000 samples, MobileNet 0.25", "lime, batches of 50, tf.function", 2.5, _lime_function),
         Row(
             "Occlusion, VGG16, 224 px, patch 32, stride 16",
             "169 whole passes in batches, same engine",
@@ -34,8 +35,6 @@ def rows() -> list[Row]:
             _occlusion,
             quick=False,
         ),
-        Row("LIME, 1,000 samples, MobileNet 0.25", "lime, batches of 50, tf.function", 2.5, _lime_function),
-        Row("LIME, 1,000 samples, MobileNet 0.25", "lime, predict, batches of 10", 6, _lime_predict, quick=False),
         Row(
             "LIME (1,000) and Occlusion over 11 checkpoints, dense, MobileNet 0.25",
             "the same without sharing, same engine",
@@ -43,6 +42,7 @@ def rows() -> list[Row]:
             _sharing,
             quick=False,
         ),
+        Row("LIME, 1,000 samples, MobileNet 0.25", "lime, predict, batches of 10", 6, _lime_predict, quick=False),
     ]
 
 

@@ -27,15 +27,15 @@ def main() -> None:
 
     before = machine(threads)
 
+    target = HERE / "results" / ("quick.json" if chosen.quick or chosen.only else "latest.json")
     found = []
     for row in rows():
         if (chosen.quick and not row.quick) or chosen.only not in row.what:
             continue
         found.append(measure(row, chosen.repeats))
         print("{what} against {against}: {ratio:.2f} (target {target:g})".format(**found[-1]), flush=True)
-    result = {"machine": before, "rows": found}
-    target = HERE / "results" / ("quick.json" if chosen.quick or chosen.only else "latest.json")
-    files.write_text(target, json.dumps(result, indent=1) + "\n")
+        # After every row, so that an interrupted run leaves those that it has.
+        files.write_text(target, json.dumps({"machine": before, "rows": found}, indent=1) + "\n")
     print(f"Written: {target.relative_to(HERE.parent)}")
 
 
