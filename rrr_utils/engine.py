@@ -231,7 +231,8 @@ def _openvino(model: Any, shape: tuple[int, ...]) -> Pass:
             f"`kind` 'openvino' converts from TensorFlow, but Keras runs on {keras.backend.backend()}. "
             f"Set KERAS_BACKEND=tensorflow, or use 'compiled'."
         )
-    return _request(openvino.convert_model(_traced(model, shape).get_concrete_function()))
+    # Without a copy the converted model would read the variables' memory, and change with them.
+    return _request(openvino.convert_model(_traced(model, shape).get_concrete_function(), share_weights=False))
 
 
 def _traced(model: Any, shape: tuple[int, ...]) -> Any:

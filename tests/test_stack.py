@@ -10,6 +10,7 @@ PLANS = {
     "convnet-all": ("convnet", {"size": 48}, "all", None),
     "mobilenet-dense": ("mobilenet", {"size": 64, "alpha": 0.25}, "dense", "dense"),
     "mobilenet-blocks4-5": ("mobilenet", {"size": 64, "alpha": 0.25}, "blocks4-5", "conv4"),
+    "mobilenet-all": ("mobilenet", {"size": 64, "alpha": 0.25}, "all", None),
     "vgg16-dense": ("vgg16", {"size": 32}, "dense", "dense"),
     "vgg16-blocks1-3": ("vgg16", {"size": 32}, "blocks1-3", None),
 }
