@@ -101,19 +101,29 @@ class Batches(keras.utils.PyDataset):
         return (self.epochs - self.first) * self.steps
 
     def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        epoch, step = self.first + index // self.steps, index % self.steps
-        order, donors, swapped = self._plan(epoch)
-        places = order[step * self.batch : (step + 1) * self.batch]
-        pictures, labels = self.data.images[places], np.asarray(self.data.labels[places], np.int64)
-        if self.trained_on == "masked":
-            ids = [self.data.ids[place] for place in places]
-            pictures = images.random_pixels(pictures, self.data.masks[places], ids, self.study_seed)
-        elif swapped[places].any():
+        places = self.places(index)
+        _, donors, swapped = self._plan(self.first + index // self.steps)
+        pictures, labels = self.still(places), np.asarray(self.data.labels[places], np.int64)
+        if swapped[places].any():
             where = np.flatnonzero(swapped[places])
             chosen = places[where]
             backgrounds = self._fill(donors[chosen])
             pictures[where] = images.swap_backgrounds(pictures[where], self.data.masks[chosen], backgrounds)
         return pictures, labels
+
+    def places(self, index: int) -> NDArray[np.int64]:
+        """Return which images batch ``index`` has, by their places in the data."""
+        epoch, step = self.first + index // self.steps, index % self.steps
+        return self._plan(epoch)[0][step * self.batch : (step + 1) * self.batch]
+
+    def still(self, places: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Return the images at ``places`` with what is the same in every epoch: ``masked``'s random pixels."""
+        pictures = self.data.images[places]
+        if self.trained_on != "masked":
+            return pictures
+        return images.random_pixels(
+            pictures, self.data.masks[places], [self.data.ids[place] for place in places], self.study_seed
+        )
 
     def _plan(self, epoch: int) -> tuple[NDArray, NDArray, NDArray]:
         """Return of an epoch: the order, each image's donor, and which images are swapped."""

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rrr_utils import checkpoints, engine, files, seeds, weights
+from rrr_utils import checkpoints, engine, files, frozen, seeds, weights
 from rrr_utils.batches import TRAINED_ON, Batches, TrainingData
 from rrr_utils.checkpoints import restore
 from rrr_utils.choices import one_of
@@ -52,6 +52,7 @@ def train(
     seed: int,
     evaluate: Mapping[str, tuple[NDArray, NDArray]],
     study_seed: int = 0,
+    budget: int | None = None,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Train ``network`` and return its history; afterwards the network has the weights of the last epoch.
@@ -62,6 +63,9 @@ def train(
     finished run is recognised, loaded and not repeated. A folder that holds a run with other arguments, data or start
     weights is emptied and begun anew. The bits are the same for the same seed, number of threads
     (:func:`rrr_utils.engine.start`) and kind of processor.
+
+    Blocks that are frozen before the first trained one run once an image, and training and evaluation go on from what
+    they give (:mod:`rrr_utils.frozen`): the same batches in the same order, losses equal to rounding.
 
     Parameters
     ----------
@@ -78,6 +82,8 @@ def train(
         The run seed gives the order of the images and the swaps; the study seed the random pixels of ``masked``.
     evaluate
         For each split: images (as they are, never with another background) and labels.
+    budget
+        Bytes that the activations of frozen blocks may take, see :func:`rrr_utils.frozen.plan`; 0 keeps none.
     progress
         Called as ``progress(done, total, text)`` after every batch, in batches.
 
@@ -111,6 +117,11 @@ def train(
         "data": _data_digest(data, with_masks=trained_on != "original"),
         "evaluate": {split: checkpoints.digest(arrays) for split, arrays in evaluate.items()},
     }
+    apart = [pictures for pictures, _ in evaluate.values() if not _same(pictures, data, trained_on)]
+    number = len(data.ids) + sum(map(len, apart))
+    plan = frozen.plan(network, layers, trained_on, number, budget)
+    if plan.cut is not None:
+        settings["kept"] = plan.cut  # other bits than the whole network's, so they are not mixed in one run
     now = checkpoints.weights_digest(network)
     done = _finished(folder, settings, now, stage.epochs)
     if done is not None:
@@ -120,12 +131,17 @@ def train(
     batches = Batches(
         data, trained_on, seed=seed, study_seed=study_seed, batch=stage.batch, epochs=stage.epochs, folder=folder
     )
-    run = _Run(network, layers, stage, folder, {**settings, "start": now}, evaluate)
+    model, stream = network.model, batches
+    if plan.cut is not None:
+        if progress is not None:
+            progress(0, stage.epochs * batches.steps, plan.text)
+        model, stream, evaluate = _kept(network, plan, batches, evaluate, folder)
+    run = _Run(network, model, layers, stage, folder, {**settings, "start": now}, evaluate)
     batches.first = run.resume()
     try:
         if batches.first < stage.epochs:
-            network.model.fit(
-                batches,
+            model.fit(
+                stream,
                 epochs=stage.epochs,
                 initial_epoch=batches.first,
                 # The stream of batches holds all epochs: this says where each ends.
@@ -147,17 +163,18 @@ class _Run:
     def __init__(
         self,
         network: Network,
+        model: keras.Model,
         layers: tuple[str, ...],
         stage: Stage,
         folder: Path,
         settings: dict[str, Any],
         evaluate: Mapping[str, tuple[NDArray, NDArray]],
     ) -> None:
-        self.network, self.layers, self.folder = network, layers, folder
+        # The model that is trained: the network's own, or what follows its frozen blocks, with the same layers.
+        self.network, self.model, self.layers, self.folder = network, model, layers, folder
         self.settings, self.evaluate = settings, evaluate
         self.history: list[dict[str, Any]] = []
         optimizer = {"rmsprop": keras.optimizers.RMSprop, "adam": keras.optimizers.Adam}[stage.optimizer]
-        model = network.model
         model.compile(
             optimizer(learning_rate=stage.rate),
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -169,7 +186,7 @@ class _Run:
         self.random = [variable for variable in model.variables if variable.name == "seed_generator_state"]
         for number, variable in enumerate(self.random):
             variable.assign(np.array([seeds.integer(*settings["seeds"], "dropout", number), 0], np.uint32))
-        self.forward = engine.forward(network)
+        self.forward = engine.forward(model)
 
     def resume(self) -> int:
         """Put everything as it was after the last whole epoch and return that epoch; begin at 0 where there is none."""
@@ -208,8 +225,37 @@ class _Run:
         (self.folder / "state.npz").unlink()
 
     def _hidden(self) -> dict[str, Any]:
-        variables = [*self.network.model.optimizer.variables, *self.random]
+        variables = [*self.model.optimizer.variables, *self.random]
         return {f"hidden {number}": variable for number, variable in enumerate(variables)}
+
+
+def _kept(
+    network: Network,
+    plan: frozen.Plan,
+    batches: Batches,
+    evaluate: Mapping[str, tuple[NDArray, NDArray]],
+    folder: Path,
+) -> tuple[keras.Model, frozen.KeptBatches, dict[str, tuple[NDArray, NDArray]]]:
+    """Return the layers behind the frozen blocks, and batches and splits as what the frozen blocks make of them."""
+    activations = frozen.Activations(network, plan, folder)
+    number = len(batches.data.ids)
+    kept = activations.of(number, lambda start, stop: batches.still(np.arange(start, stop)))
+    splits = {}
+    for split, (pictures, labels) in evaluate.items():
+        if _same(pictures, batches.data, batches.trained_on):
+            splits[split] = kept, labels
+        else:
+            splits[split] = activations.of(len(labels), _between(pictures)), labels
+    return activations.suffix, frozen.KeptBatches(batches, kept), splits
+
+
+def _between(pictures: NDArray) -> frozen.Pictures:
+    return lambda start, stop: pictures[start:stop]
+
+
+def _same(pictures: NDArray, data: TrainingData, trained_on: str) -> bool:
+    """Return whether the images of a split are those of training as they are trained on."""
+    return trained_on == "original" and np.array_equal(pictures, data.images)
 
 
 class _Keep(keras.callbacks.Callback):
