@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from rrr_utils import engine, weights
 from rrr_utils.networks import Network
 
-# Images at a time; before the head alone more, because reading its weights is most of its work.
-_NARROW, _WIDE = 32, 128
+# Images at a time that cost the least, by the kind of pass; before the head alone more, because reading its weights is
+# most of its work.
+_NARROW, _WIDE = {"openvino": 16, "compiled": 32}, 128
 
 
 class Stack:
@@ -71,7 +72,7 @@ class Stack:
     @property
     def batch(self) -> int:
         """How many images at a time cost the least."""
-        return _WIDE if self.cut == "dense" else _NARROW
+        return _WIDE if self.cut == "dense" else _NARROW[engine.fastest(self.network.model)]
 
     def __call__(self, images: NDArray) -> NDArray[np.float32]:
         if self._passes is None:
@@ -106,5 +107,6 @@ class Stack:
         prefix, rest = None, self.network.model
         if self.cut is not None:
             rest = self.network.split(self.cut)[1]
-            prefix = engine.forward(self.shared, engine.fastest(self.shared), _NARROW)
+            kind = engine.fastest(self.shared)
+            prefix = engine.forward(self.shared, kind, _NARROW[kind])
         return prefix, engine.forward_each(rest, self._states, engine.fastest(rest), self.batch)

@@ -108,14 +108,10 @@ class LIME(base.Perturbing):
         batch: int,
     ) -> NDArray[np.float64]:
         """Return the class's logit (or probability) of every perturbation, ``(checkpoints, samples)``."""
-        # Pixels and channels in one axis: NumPy takes five times as long to choose along an axis of 3.
-        shown = image.astype(np.float32).ravel()
-        hidden = mean_colours(image, labels)[labels].astype(np.float32).ravel()
-        place = np.repeat(labels.ravel(), 3)
+        colours = mean_colours(image, labels)
         parts = []
         for start in range(0, len(rows), batch):
-            here = slice(start, start + batch)
-            images = np.where(rows[here][:, place], shown, hidden).reshape(-1, *image.shape)
+            images = compose(rows[start : start + batch], labels, image, colours)
             logits = base.checked(base.stacked(forward, images), own, name, self.name)
             parts.append((_softmax(logits) if self.protocol == "authors" else logits)[..., own])
         return np.concatenate(parts, axis=1)
@@ -167,6 +163,20 @@ def mean_colours(image: NDArray, labels: NDArray[np.intp]) -> NDArray[np.float64
     count = np.bincount(flat)
     means = np.stack([np.bincount(flat, image[..., channel].ravel()) / count for channel in range(3)], axis=1)
     return np.floor(means) if (image == np.floor(image)).all() else means
+
+
+def compose(
+    rows: NDArray[np.bool_], labels: NDArray[np.intp], image: NDArray, colours: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    """Return the perturbed images ``(n, H, W, 3)``: superpixels that ``rows`` (n, K) hide have their colour (K, 3)."""
+    shown = image.astype(np.float32).ravel().view(np.int32)
+    hidden = colours[labels].astype(np.float32).ravel().view(np.int32)
+    # Chosen by bits, where a superpixel's all ones show it: to the bit what `np.where` gives, without its time. Pixels
+    # and channels in one axis: along an axis of 3 it would take five times as long.
+    images = np.take(-rows.astype(np.int32), np.repeat(labels.ravel(), 3), axis=1)
+    images &= shown ^ hidden
+    images ^= hidden
+    return images.view(np.float32).reshape(-1, *image.shape)
 
 
 def kernel(rows: NDArray[np.bool_]) -> NDArray[np.float64]:
