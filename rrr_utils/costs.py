@@ -80,10 +80,10 @@ def training(data: Data, model: Model, stage: Stage, strategy: str, seeds: int) 
     )
 
 
-def scoring(data: Data, model: Model, what: Scoring, seeds: int) -> Cost:
+def scoring(data: Data, model: Model, what: Scoring, epochs: int, seeds: int) -> Cost:
     """Return the cost of every explainer on the cohort at every scored epoch, and of the changed backgrounds."""
     pictures = what.images * len(what.splits)
-    checkpoints = len(what.epochs) * seeds
+    checkpoints = epochs * seeds
     each, apart = 1, 0.0
     for explainer in what.explainers:
         name = explainer["name"]

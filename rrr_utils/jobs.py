@@ -90,23 +90,34 @@ def _masking(study: Study, data: Data, models: list[Model]) -> Job:
 
 
 def _training(study: Study, data: Data, model: Model, trained_on: str) -> Iterator[Job]:
-    """Yield stage 1 where there is one, then each strategy and its scores."""
+    """Yield stage 1 where there is one, and its scores; then each strategy and its scores.
+
+    All strategies start where stage 1 ended, so their epoch 0 is scored there, once.
+    """
     masking = f"{data.name}/01-masking"
     make = partial(_fine_tuning, study, data, model, trained_on)
-    stage1 = None
+    epochs = (model.scoring or study.scoring).epochs
+    stage1 = start = None
     if model.head is not None:
-        stage1 = make("head", model.head, (masking,))
+        stage1 = make("head", (masking,))
         yield stage1
+        asked = set(epochs if "head" in model.strategies else ())
+        if 0 in epochs and set(model.strategies) != {"head"}:
+            asked.add(model.head.epochs)
+        if asked:
+            start = _scoring(study, data, model, stage1, tuple(sorted(asked)))
+            yield start
     for strategy in model.strategies:
-        tuning = make(strategy, model.tuning, (masking, stage1.name) if stage1 else (masking,))
+        if strategy == "head":
+            continue
+        tuning = make(strategy, (masking, stage1.name) if stage1 else (masking,))
         yield tuning
-        yield _scoring(study, data, model, tuning)
+        yield _scoring(study, data, model, tuning, epochs, start if 0 in epochs else None)
 
 
-def _fine_tuning(
-    study: Study, data: Data, model: Model, trained_on: str, strategy: str, stage: Any, needs: tuple[str, ...]
-) -> Job:
+def _fine_tuning(study: Study, data: Data, model: Model, trained_on: str, strategy: str, needs: tuple[str, ...]) -> Job:
     second = strategy != "head" and model.head is not None
+    stage, seeds = model.stage(strategy), model.seeds or study.seeds
     return Job(
         kind="head" if strategy == "head" else "fine-tuning",
         notebook="02-fine-tuning",
@@ -118,9 +129,10 @@ def _fine_tuning(
             "architecture": model.architecture,
             "strategy": strategy,
             "trained_on": trained_on,
-            "seeds": list(study.seeds),
+            "seeds": list(seeds),
             "size": model.size,
             "alpha": model.alpha,
+            "units": model.units,
             "weights": model.weights,
             # Stage 2 starts where stage 1 ended; 0 where there is no stage 1, or this is it.
             "head_epochs": model.head.epochs if second and model.head else 0,
@@ -131,30 +143,35 @@ def _fine_tuning(
             "study_seed": study.seed,
         },
         needs=needs,
-        outputs=("history.parquet", *(f"seed-{seed}/training" for seed in study.seeds)),
-        cost=costs.training(data, model, stage, strategy, len(study.seeds)),
+        outputs=("history.parquet", *(f"seed-{seed}/training" for seed in seeds)),
+        cost=costs.training(data, model, stage, strategy, len(seeds)),
     )
 
 
-def _scoring(study: Study, data: Data, model: Model, tuning: Job) -> Job:
-    same = ("study", "data", "network", "architecture", "strategy", "trained_on", "seeds", "size", "alpha", "weights")
-    scoring = study.scoring
+def _scoring(
+    study: Study, data: Data, model: Model, tuning: Job, epochs: tuple[int, ...], start: Job | None = None
+) -> Job:
+    """Return the job that scores the checkpoints of ``tuning``; epoch 0 is taken from ``start`` where that is given."""
+    same = ("study", "data", "network", "architecture", "strategy", "trained_on", "seeds", "size", "alpha", "units")
+    scoring, seeds = model.scoring or study.scoring, model.seeds or study.seeds
+    computed = [epoch for epoch in epochs if epoch or start is None]
     return Job(
         kind="scoring",
         notebook="03-scoring",
         folder=tuning.folder,
         parameters={
-            **{name: tuning.parameters[name] for name in (*same, "head_epochs", "study_seed")},
-            "scored_epochs": list(scoring.epochs),
+            **{name: tuning.parameters[name] for name in (*same, "weights", "head_epochs", "study_seed")},
+            "scored_epochs": list(epochs),
+            "start_is_scored": start is not None,
             "images": scoring.images,
             "splits": list(scoring.splits),
             "explainers": [dict(explainer) for explainer in scoring.explainers],
             "backgrounds": list(scoring.backgrounds),
         },
         # A stage 2 checkpoint holds the layers that were trained: the rest comes from stage 1.
-        needs=(*tuning.needs, tuning.name),
-        outputs=("scores.parquet", "shift.parquet", *(f"seed-{seed}/scoring" for seed in study.seeds)),
-        cost=costs.scoring(data, model, scoring, len(study.seeds)),
+        needs=(*tuning.needs, tuning.name, *((start.name,) if start else ())),
+        outputs=("scores.parquet", "shift.parquet", *(f"seed-{seed}/scoring" for seed in seeds)),
+        cost=costs.scoring(data, model, scoring, len(computed), len(seeds)),
     )
 
 
@@ -165,7 +182,8 @@ def _figures(study: Study, jobs: list[Job]) -> Job:
         folder="",
         parameters={
             "study": study.name,
-            "runs": [job.folder for job in jobs if job.kind == "scoring"],
+            # The scores of stage 1 are in the tables of the strategies, as their epoch 0, unless they are asked for.
+            "runs": [job.folder for job in jobs if job.kind == "scoring" and _is_asked(study, job.parameters)],
             # Without a stage 1 the network guesses at epoch 0, and must not decide which images all get right.
             "untrained_epochs": [0] if any(model.head is None for model in study.networks) else [],
         },
@@ -173,3 +191,9 @@ def _figures(study: Study, jobs: list[Job]) -> Job:
         outputs=("summary",),
         cost=costs.Cost(),
     )
+
+
+def _is_asked(study: Study, parameters: Mapping[str, Any]) -> bool:
+    """Return whether the study names the strategy of a scoring job."""
+    network = next(model for model in study.networks if model.name == parameters["network"])
+    return parameters["strategy"] in network.strategies

@@ -117,6 +117,7 @@ def build(
     classes: int,
     size: int = 224,
     alpha: float = 1.0,
+    units: int | None = None,
     weights: str | os.PathLike[str] | None = "imagenet",
     seed: int = 0,
 ) -> Network:
@@ -135,6 +136,8 @@ def build(
         Side of the input in pixels, at least 32.
     alpha
         Width of MobileNet; 0.25, 0.5, 0.75 and 1.0 have ImageNet weights. Must be 1.0 elsewhere.
+    units
+        Width of ``dense_1``; by default as above.
     weights
         ``"imagenet"``: Keras' own file from ``$RRR_DATA_DIR/weights/`` if it is there, else Keras' own download.
         A path: an HDF5 file in Keras' layout, or a ``.npz`` of this project; the file's head is used if it has one.
@@ -154,15 +157,17 @@ def build(
         raise ValueError(f"`alpha` is the width of MobileNet, but {alpha} was passed for {name}. Leave it out.")
     if alpha <= 0 or 32 * alpha < 1:
         raise ValueError(f"`alpha` must be at least 1/32, but {alpha} was passed.")
+    if units is not None and units < 1:
+        raise ValueError(f"`units` must be at least 1, but {units} was passed.")
     if name == "convnet" and weights == "imagenet":
         raise ValueError("The ConvNet has no ImageNet weights: it is trained from scratch. Pass weights=None.")
 
-    keras_name, mode, units, grad_cam_layer = _PLANS[name]
+    keras_name, mode, usual, grad_cam_layer = _PLANS[name]
     images = keras.Input((size, size, 3), name="images")
     x = Preprocess(mode, name="preprocess")(images)
     x = _convnet(x) if keras_name is None else _applications(keras_name, alpha, None, x).output
     x = keras.layers.Flatten(name="flatten")(x)
-    x = keras.layers.Dense(units, activation="relu", name="dense_1")(x)
+    x = keras.layers.Dense(units or usual, activation="relu", name="dense_1")(x)
     model = keras.Model(images, keras.layers.Dense(classes, name="logits")(x), name=name)
 
     network = Network(name, model, size, classes, _blocks(name, model), grad_cam_layer, NEUTRAL[mode])

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
@@ -21,7 +21,7 @@ class Run:
     """A network entry trained by one strategy on one kind of images, for every seed.
 
     ``strategy`` is one of the four, or ``head`` for stage 1. ``head_epochs`` is the length of stage 1, from whose last
-    epoch the strategies start; 0 for a network that has no stage 1.
+    epoch the strategies start; 0 for a network that has no stage 1. ``units``: see :func:`rrr_utils.networks.build`.
     """
 
     study: str
@@ -34,11 +34,12 @@ class Run:
     alpha: float = 1.0
     weights: str | None = None
     head_epochs: int = 0
+    units: int | None = None
 
     @property
     def folder(self) -> Path:
         """The folder ``<runs>/<study>/<data>/<network>/<strategy>/<trained on>``."""
-        return self._folder(self.strategy)
+        return paths.runs() / self.study / self.data / self.network / self.strategy / self.trained_on
 
     def checkpoints(self, seed: int) -> Path:
         """The folder of one seed's weights and training state."""
@@ -47,6 +48,10 @@ class Run:
     def piece(self, seed: int, name: str) -> Path:
         """The file of a finished piece of one seed's scoring."""
         return self.folder / f"seed-{seed}" / "scoring" / f"{name}.parquet"
+
+    def stage1(self) -> "Run":
+        """Return the run of stage 1, from whose last epoch this one starts."""
+        return replace(self, strategy="head", head_epochs=0)
 
     def images(self) -> prepared.Prepared:
         """Return the data set's usable images at the network's size."""
@@ -63,12 +68,12 @@ class Run:
             classes=len(about["classes"]),
             size=self.size,
             alpha=self.alpha,
+            units=self.units,
             weights=self.weights,
             seed=seed,
         )
         if self.head_epochs and self.strategy != "head":
-            folder = self._folder("head") / f"seed-{seed}" / "training"
-            checkpoints.restore(network, folder, self.head_epochs)
+            checkpoints.restore(network, self.stage1().checkpoints(seed), self.head_epochs)
         network.set_strategy("dense" if self.strategy == "head" else self.strategy)
         return network
 
@@ -109,9 +114,6 @@ class Run:
             trained_on=self.trained_on,
             seed=seed,
         )
-
-    def _folder(self, strategy: str) -> Path:
-        return paths.runs() / self.study / self.data / self.network / strategy / self.trained_on
 
 
 def training_data(data: prepared.Prepared) -> training.TrainingData:

@@ -61,12 +61,15 @@ def score_run(
     splits: Sequence[str],
     n: int,
     study_seed: int,
+    start_is_scored: bool = False,
 ) -> pd.DataFrame:
     """Score the fixed cohort, ``n`` images of each split, at every seed and epoch of a run: rows of the scores table.
 
     A few images at a time go through all checkpoints, so that what these share is computed once and memory does not
     grow with the number of images. Finished images are kept in the run's folder, so that an interrupted scoring goes
-    on where it was.
+    on where it was. With ``start_is_scored`` epoch 0 is not computed: it is the last epoch of stage 1, and its rows are
+    those of that run's scores. Raises ``FileNotFoundError`` where they are missing, and ``ValueError`` where they were
+    made by other explainers.
     """
     blocks = [
         (split, start, places[start : start + _AT_ONCE])
@@ -77,9 +80,10 @@ def score_run(
     def piece(seed: int, epoch: int, split: str, start: int) -> Path:
         return run.piece(seed, f"scores-{epoch:02d}-{split}-{start:04d}")
 
-    checkpoints = [(seed, epoch) for seed in seeds for epoch in epochs]
+    computed = [epoch for epoch in epochs if epoch or not start_is_scored]
+    checkpoints = [(seed, epoch) for seed in seeds for epoch in computed]
     if not all(piece(*member, split, start).exists() for member in checkpoints for split, start, _ in blocks):
-        for members, stack in run.stacks(seeds, epochs):
+        for members, stack in run.stacks(seeds, computed):
             for split, start, places in progress.track(blocks, f"scores of {run.network}"):
                 files = [piece(*member, split, start) for member in members]
                 if all(file.exists() for file in files):
@@ -88,13 +92,36 @@ def score_run(
                     rows = rows.assign(epoch=epoch, split=split, mask_source=data.mask_source)
                     tables.write(run.label(rows, seed), file, "scores")
     parts = []
-    for member in checkpoints:
-        for split in splits:
-            found = [tables.read(piece(*member, each, start), "scores") for each, start, _ in blocks if each == split]
-            # An explainer after the other, as `score_images` has them, and not a few images after the others.
-            pieces = [np.array_split(np.arange(len(rows)), len(asked)) for rows in found]
-            parts += [rows.iloc[where[number]] for number in range(len(asked)) for rows, where in zip(found, pieces)]
+    for seed in seeds:
+        for epoch in epochs:
+            if epoch not in computed:
+                parts.append(_start(run, asked, seed))
+                continue
+            for split in splits:
+                found = [
+                    tables.read(piece(seed, epoch, each, start), "scores") for each, start, _ in blocks if each == split
+                ]
+                # An explainer after the other, as `score_images` has them, and not a few images after the others.
+                pieces = [np.array_split(np.arange(len(rows)), len(asked)) for rows in found]
+                parts += [
+                    rows.iloc[where[number]] for number in range(len(asked)) for rows, where in zip(found, pieces)
+                ]
     return pd.concat(parts, ignore_index=True)
+
+
+def _start(run: Run, asked: Sequence[Explainer], seed: int) -> pd.DataFrame:
+    """Return the rows of a run's epoch 0, which are those of the last epoch of stage 1."""
+    file = run.stage1().folder / "scores.parquet"
+    rows = tables.read(file, "scores")
+    rows = rows[(rows["seed"] == seed) & (rows["epoch"] == run.head_epochs)]
+    made = list(dict.fromkeys(zip(rows["explainer"], rows["protocol"], rows["design"], rows["samples"])))
+    wanted = [(each.name, each.protocol, each.design, each.samples) for each in asked]
+    if made != wanted:
+        raise ValueError(
+            f"{file} must hold scores of seed {seed} and epoch {run.head_epochs} by {wanted}, but has {made}. Score "
+            "stage 1 with the same explainers first, or set start_is_scored to False."
+        )
+    return run.label(rows.assign(epoch=0), seed)
 
 
 def _score(stack: Stack, data: Prepared, places: NDArray, asked: Sequence[Explainer]) -> list[pd.DataFrame]:

@@ -21,16 +21,30 @@ def shift_run(
     backgrounds: Sequence[str],
     *,
     study_seed: int,
+    start_is_scored: bool = False,
 ) -> pd.DataFrame:
-    """Return accuracy on changed backgrounds at every seed and epoch of a run: rows of the shift table."""
+    """Return accuracy on changed backgrounds at every seed and epoch of a run: rows of the shift table.
 
-    files = {(seed, epoch): run.piece(seed, f"shift-{epoch:02d}") for seed in seeds for epoch in epochs}
+    With ``start_is_scored`` epoch 0 is not computed: it is the last epoch of stage 1, and its rows are those of that
+    run's table. Raises ``FileNotFoundError`` where that is missing.
+    """
+    computed = [epoch for epoch in epochs if epoch or not start_is_scored]
+    files = {(seed, epoch): run.piece(seed, f"shift-{epoch:02d}") for seed in seeds for epoch in computed}
     if not all(file.exists() for file in files.values()):
-        for members, stack in run.stacks(seeds, epochs):
+        for members, stack in run.stacks(seeds, computed):
             found = _by_background(stack, data, backgrounds, [epoch for _, epoch in members], seed=study_seed)
             for (seed, epoch), rows in zip(members, found, strict=True):
                 tables.write(run.label(rows, seed), files[seed, epoch], "shift")
-    return pd.concat([tables.read(file, "shift") for file in files.values()], ignore_index=True)
+    parts = []
+    for seed in seeds:
+        for epoch in epochs:
+            if epoch in computed:
+                parts.append(tables.read(files[seed, epoch], "shift"))
+            else:
+                rows = tables.read(run.stage1().folder / "shift.parquet", "shift")
+                rows = rows[(rows["seed"] == seed) & (rows["epoch"] == run.head_epochs)]
+                parts.append(run.label(rows.assign(epoch=0), seed))
+    return pd.concat(parts, ignore_index=True)
 
 
 def accuracy_by_background(

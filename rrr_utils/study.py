@@ -64,27 +64,46 @@ class Model:
     """One network entry: an architecture at a size, its start weights, and how it is trained.
 
     ``head`` is stage 1, the head alone on frozen features; without it (a network from scratch) training
-    starts with ``tuning``. ``on`` names the data entries it runs on; empty means all of them.
+    starts with ``tuning``. Among the strategies, ``head`` asks for the scores of stage 1 itself; a network with no
+    other strategy needs no ``tuning``. ``units`` is the width of the head's hidden layer, by default the
+    architecture's own. ``on`` names the data entries it runs on; empty means all of them. ``seeds`` and ``scoring``
+    take the place of the study's.
     """
 
     name: str
     architecture: str
-    tuning: Stage
+    tuning: Stage | None = None
     head: Stage | None = None
     size: int = 224
     alpha: float = 1.0
+    units: int | None = None
     weights: str | None = None
     strategies: tuple[str, ...] = STRATEGIES
     trained_on: tuple[str, ...] = ("original",)
     on: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = ()
+    scoring: "Scoring | None" = None
 
     def __post_init__(self) -> None:
         _name(self.name)
         one_of("architecture", self.architecture, NETWORKS)
         _at_least("size", self.size, 32)
         _in_range("alpha", self.alpha, 0.0, 2.0)
-        _several("strategies", self.strategies, STRATEGIES)
+        _several("strategies", self.strategies, (*STRATEGIES, "head"))
+        if self.units is not None:
+            _at_least("units", self.units, 1)
+        if self.head is None and "head" in self.strategies:
+            raise ValueError("the strategy `head` is stage 1, so the network needs a `head`, but it has none.")
+        if self.tuning is None and set(self.strategies) != {"head"}:
+            raise ValueError("`tuning` is missing: every strategy but `head` trains by it.")
         _several("trained_on", self.trained_on, TRAINED_ON)
+        _different("seeds", self.seeds)
+
+    def stage(self, strategy: str) -> Stage:
+        """Return the stage of training that ``strategy`` belongs to."""
+        stage = self.head if strategy == "head" else self.tuning
+        assert stage is not None
+        return stage
 
 
 @dataclass(frozen=True)
@@ -138,13 +157,15 @@ class Study:
         for network in self.networks:
             for data in network.on:
                 one_of("on", data, [entry.name for entry in self.data])
-            if max(self.scoring.epochs) > network.tuning.epochs:
+            last = max((network.scoring or self.scoring).epochs)
+            epochs = min(network.stage(strategy).epochs for strategy in network.strategies)
+            if last > epochs:
                 raise ValueError(
-                    f"`scoring.epochs` asks for epoch {max(self.scoring.epochs)}, but network {network.name!r} "
-                    f"trains for {network.tuning.epochs} epochs."
+                    f"`scoring.epochs` asks for epoch {last}, but network {network.name!r} trains for {epochs} epochs."
                 )
-        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
-            raise ValueError(f"`seeds` must be a list of different integers, but {list(self.seeds)} was passed.")
+        if not self.seeds:
+            raise ValueError("`seeds` must be a list of different integers, but it is empty.")
+        _different("seeds", self.seeds)
 
 
 def load(path: Path | str) -> Study:
@@ -258,6 +279,11 @@ def _at_least(name: str, value: int, least: int) -> None:
 def _in_range(name: str, value: float, low: float, high: float) -> None:
     if not low < value < high:
         raise ValueError(f"`{name}` must lie between {low} and {high}, but {value} was passed.")
+
+
+def _different(name: str, values: tuple[int, ...]) -> None:
+    if len(set(values)) < len(values):
+        raise ValueError(f"`{name}` must be a list of different integers, but {list(values)} was passed.")
 
 
 def _several(name: str, values: tuple[str, ...], allowed: tuple[str, ...]) -> None:

@@ -21,14 +21,55 @@ def test_the_jobs_of_a_small_study(tiny: study.Study) -> None:
     """Masks, stage 1, a strategy, its scores and the figures, each after what it reads."""
     found = {job.name: (job.kind, job.needs) for job in jobs.of(tiny)}
     head, tuning = "first/small/head/masked/02-fine-tuning", "first/small/dense/masked/02-fine-tuning"
-    scores = "first/small/dense/masked/03-scoring"
+    start, scores = "first/small/head/masked/03-scoring", "first/small/dense/masked/03-scoring"
     assert found == {
         "first/01-masking": ("masking", ()),
         head: ("head", ("first/01-masking",)),
+        start: ("scoring", ("first/01-masking", head)),
         tuning: ("fine-tuning", ("first/01-masking", head)),
-        scores: ("scoring", ("first/01-masking", head, tuning)),
-        "04-figures": ("figures", ("first/01-masking", head, tuning, scores)),
+        scores: ("scoring", ("first/01-masking", head, tuning, start)),
+        "04-figures": ("figures", ("first/01-masking", head, start, tuning, scores)),
     }
+
+
+def test_checkpoint_0_of_all_strategies_is_scored_once(tiny: study.Study) -> None:
+    """It is the last epoch of stage 1: scored there, read by the strategies, and no run of its own in the figures."""
+    both = replace(tiny.networks[0], strategies=("dense", "all"))
+    found = {job.name: job for job in jobs.of(replace(tiny, networks=(both,)))}
+    start = found["first/small/head/masked/03-scoring"]
+    assert start.parameters["scored_epochs"] == [1]
+    assert not start.parameters["start_is_scored"]
+    for strategy in ("dense", "all"):
+        scores = found[f"first/small/{strategy}/masked/03-scoring"]
+        assert scores.parameters["scored_epochs"] == [0, 2]
+        assert scores.parameters["start_is_scored"]
+        assert start.name in scores.needs
+    assert found["04-figures"].parameters["runs"] == ["first/small/dense/masked", "first/small/all/masked"]
+    late = replace(tiny, scoring=replace(tiny.scoring, epochs=(2,)))
+    assert "first/small/head/masked/03-scoring" not in {job.name for job in jobs.of(late)}
+
+
+def test_the_strategy_head_asks_for_the_scores_of_stage_1(tiny: study.Study) -> None:
+    """Its scoring is a run of the figures; without another strategy there is no stage 2."""
+    alone = replace(tiny.networks[0], strategies=("head",), tuning=None, head=study.Stage(3), seeds=(7,), units=9)
+    found = {job.name: job for job in jobs.of(replace(tiny, networks=(alone,)))}
+    head, scores = "first/small/head/masked/02-fine-tuning", "first/small/head/masked/03-scoring"
+    assert list(found) == ["first/01-masking", head, scores, "04-figures"]
+    assert found[scores].parameters["scored_epochs"] == [0, 2]
+    assert (found[head].parameters["seeds"], found[head].parameters["units"]) == ([7], 9)
+    assert found["04-figures"].parameters["runs"] == ["first/small/head/masked"]
+    # Asked for together with strategies, its last epoch is scored for them too.
+    more = replace(alone, strategies=("head", "dense"), tuning=study.Stage(2))
+    found = {job.name: job for job in jobs.of(replace(tiny, networks=(more,)))}
+    assert found[scores].parameters["scored_epochs"] == [0, 2, 3]
+
+
+def test_a_network_may_be_scored_its_own_way(tiny: study.Study) -> None:
+    """`scoring` of a network takes the place of the study's."""
+    own = study.Scoring(explainers=({"name": "lime"},), epochs=(1,), images=7)
+    found = {job.kind: job for job in jobs.of(replace(tiny, networks=(replace(tiny.networks[0], scoring=own),)))}
+    assert found["scoring"].parameters["images"] == 7
+    assert found["scoring"].parameters["scored_epochs"] == [1]
 
 
 def test_a_network_without_stage_1_starts_with_its_strategy(tiny: study.Study) -> None:
@@ -85,7 +126,7 @@ def test_the_cost_of_scoring_by_hand(tiny: study.Study) -> None:
     )
     scoring = study.Scoring(explainers=explainers, epochs=(0, 2), images=50, backgrounds=("random",))
     data = replace(tiny.data[0], options={"images": 200})
-    cost = costs.scoring(data, tiny.networks[0], scoring, seeds=3)
+    cost = costs.scoring(data, tiny.networks[0], scoring, epochs=2, seeds=3)
     # Occlusion of 64 pixels, patch 12, stride 6: positions 0, 6, ..., 48 and the last one at 52, so 10 a side.
     assert cost.passes == 2 * 50 * 2 * 3 * (1 + 3 + 100 + 60) + 60 * 2 * 2 * 3
 

@@ -145,6 +145,34 @@ def test_finished_images_are_not_scored_again(made, monkeypatch):
     assert asked == [(2, 1)]
 
 
+def test_epoch_0_is_read_from_the_scores_of_stage_1(made, monkeypatch):
+    """It is not computed again: only epoch 2 is asked for, and the rows are those that stage 1 has."""
+    run, _ = made
+    whole, moved = scores_of(run), shift.shift_run(run, run.images(), [3], [0, 2], ["random"], study_seed=0)
+    head = run.stage1()
+    tables.write(scores_of(head, (2,)), head.folder / "scores.parquet", "scores")
+    rows = shift.shift_run(head, head.images(), [3], [2], ["random"], study_seed=0)
+    tables.write(rows, head.folder / "shift.parquet", "shift")
+    for file in [*run.folder.rglob("scores-00-*"), run.piece(3, "shift-00")]:
+        file.unlink()
+    stacked = []
+    original = runs.Run.stacks
+    monkeypatch.setattr(runs.Run, "stacks", lambda *asked: stacked.append(asked[2]) or original(*asked))
+    options = {"splits": ["train", "test"], "n": 4, "study_seed": 1, "start_is_scored": True}
+    found = scoring.score_run(run, run.images(), ASKED, [3], (0, 2), **options)
+    same = ["strategy", "epoch", "split", "explainer", "image", "predicted", "correct"]
+    pd.testing.assert_frame_equal(found[same], whole[same])
+    np.testing.assert_allclose(found["score"], whole["score"], atol=1e-3)
+    again = shift.shift_run(run, run.images(), [3], [0, 2], ["random"], study_seed=0, start_is_scored=True)
+    pd.testing.assert_frame_equal(again, moved)
+    assert stacked == []
+    run.piece(3, "scores-02-test-0003").unlink()
+    scoring.score_run(run, run.images(), ASKED, [3], (0, 2), **options)
+    assert stacked == [[2]]
+    with pytest.raises(ValueError, match=r"must hold scores of seed 3 and epoch 2 by .*'lime'.*Score stage 1"):
+        scoring.score_run(run, run.images(), ASKED[1:], [3], (0, 2), **options)
+
+
 def test_stacks_hold_every_checkpoint_in_as_few_as_fit(made, monkeypatch):
     """One stack where the weights fit, and several, with the same checkpoints in order, where they do not."""
     run, ends = made

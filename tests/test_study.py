@@ -70,6 +70,11 @@ def test_the_studies_of_the_repository_load(path):
         ("seed: 3", "seed: !!python/object/apply:os.getcwd []", r"line 4: .*python/object"),
         ("seed: 3", "seed: [", r"not valid YAML"),
         ("rate: 1e-3", "rate: -1", r"`rate` must lie between"),
+        ("strategies: [all]", "strategies: [head]", r"the network needs a `head`, but it has none"),
+        ("tuning: {epochs: 2, optimizer: adam, rate: 1e-3}", "units: 8", r"`tuning` is missing"),
+        ("size: 64", "units: 0", r"`units` must be at least 1, but 0 was passed"),
+        ("size: 64", "seeds: [1, 1]", r"`seeds` must be a list of different integers"),
+        ("size: 64", "scoring: {epochs: [4], explainers: [{name: lime}]}", r"asks for epoch 4, but network 'small'"),
     ],
 )
 def test_a_mistake_is_named_with_line_and_remedy(tmp_path, old, new, words):
