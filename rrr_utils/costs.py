@@ -17,10 +17,13 @@ REFERENCE_GFLOPS = 187.0
 
 @dataclass(frozen=True)
 class Speed:
-    """A network at ``size`` pixels on the reference machine: seconds a forward pass; factors of it for training."""
+    """A network at ``size`` pixels on the reference machine: seconds a forward pass, and shares and factors of it."""
 
     size: int
     forward: float
+    engine: float
+    lower: float
+    head: float
     whole: float
     upper: float
     body: float
@@ -28,14 +31,20 @@ class Speed:
     pixels: int
 
 
-# `whole` and `upper`: an image in training, all blocks and the last two, as a multiple of a forward pass. `body`: the
-# weights below the head, `hidden`: the head's weights a cell of the last map, `pixels`: a cell's width in pixels.
+# `engine`: a forward pass in scoring, as a share of one in training; `lower` and `head`: the shares of blocks 1 to 3
+# and of the head, by operation count. `whole` and `upper`: an image in training, all blocks and the last two, as a
+# multiple of a forward pass. `body`: the weights below the head, `hidden`: the head's weights a cell of the last map,
+# `pixels`: a cell's width in pixels.
 SPEEDS = {
-    "vgg16": Speed(224, 1 / 7.5, 3.3, 1.8, 14.7e6, 256 * 512, 32),
-    "resnet50": Speed(224, 1 / 24, 4.0, 2.4, 23.6e6, 1024 * 2048, 32),
-    "mobilenet": Speed(224, 1 / 110, 4.6, 2.1, 3.2e6, 512 * 1024, 32),
-    "convnet": Speed(64, 0.00016, 3.2, 3.2, 0.02e6, 64 * 48, 8),
+    "vgg16": Speed(224, 1 / 7.5, 1.0, 0.6, 0.01, 3.3, 1.8, 14.7e6, 256 * 512, 32),
+    "resnet50": Speed(224, 1 / 24, 0.77, 0.48, 0.03, 4.0, 2.4, 23.6e6, 1024 * 2048, 32),
+    "mobilenet": Speed(224, 1 / 110, 0.7, 0.41, 0.05, 4.6, 2.1, 3.2e6, 512 * 1024, 32),
+    "convnet": Speed(64, 0.00016, 1.0, 0.0, 0.1, 3.2, 3.2, 0.02e6, 64 * 48, 8),
 }
+# Whole passes that incremental Occlusion saves on VGG16.
+_INCREMENTAL = 0.25
+# Weights that are held together, see `rrr_utils.runs`.
+_HELD = 1024**3
 # LIME beside its passes: quickshift once an image, a regression at every checkpoint. They run on one thread, so they
 # count for half of what they take, as all times here are for two.
 _SEGMENTATION_SECONDS = 0.14
@@ -66,40 +75,59 @@ def masking(data: Data, sizes: Sequence[int]) -> Cost:
 
 
 def training(data: Data, model: Model, stage: Stage, strategy: str, seeds: int) -> Cost:
-    """Return the cost of training with one strategy, evaluated on all images before and after every epoch."""
+    """Return the cost of training with one strategy, evaluated on all images before and after every epoch.
+
+    Blocks that are frozen before the first trained one run once an image; their passes are counted all the same.
+    """
     n = images_of(data)
     images = round(n * (1 - data.test_share)) * stage.epochs * seeds
     passes = n * (stage.epochs + 1) * seeds
     forward, speed = _forward(model), SPEEDS[model.architecture]
     factor = {"head": 1.0, "dense": 1.0, "blocks4-5": speed.upper}.get(strategy, speed.whole)
+    work, once = passes + factor * images, 0.0
+    frozen = _frozen(model, strategy)
+    if frozen and not {"swapped", "both"} & set(model.trained_on):
+        work, once = passes * (1 - frozen) + (factor - frozen) * images, frozen * n * seeds
     return Cost(
         passes=passes,
         training_images=images,
-        seconds=forward * (passes + factor * images),
+        seconds=forward * (work + once),
         disk=_weights(model, strategy) * 4 * (stage.epochs + 1) * seeds,
     )
 
 
-def scoring(data: Data, model: Model, what: Scoring, epochs: int, seeds: int) -> Cost:
-    """Return the cost of every explainer on the cohort at every scored epoch, and of the changed backgrounds."""
+def scoring(data: Data, model: Model, what: Scoring, strategy: str, epochs: int, seeds: int) -> Cost:
+    """Return the cost of every explainer on the cohort at every scored epoch, and of the changed backgrounds.
+
+    Passes are those that are asked for; the seconds know that blocks which the checkpoints share run once.
+    """
     pictures = what.images * len(what.splits)
     checkpoints = epochs * seeds
-    each, apart = 1, 0.0
+    frozen = _frozen(model, strategy)
+    stacks = math.ceil(checkpoints * _weights(model, strategy) * 4 / _HELD)
+    # What a pass costs at each checkpoint, of the whole network's.
+    shared = 1 - frozen + frozen * stacks / max(checkpoints, 1)
+    each, apart, whole = 1, 0.0, 1.0
     for explainer in what.explainers:
         name = explainer["name"]
         if name == "occlusion":
             patch, stride = (explainer.get(key, default) for key, default in (("patch", 32), ("stride", 16)))
-            each += (math.ceil((model.size - patch) / stride) + 1) ** 2
+            positions = (math.ceil((model.size - patch) / stride) + 1) ** 2
+            each += positions
+            whole += positions * shared * (_INCREMENTAL if model.architecture == "vgg16" else 1)
         elif name == "lime":
             each += explainer.get("samples", 1000)
+            whole += explainer.get("samples", 1000) * shared
             apart += pictures * (_SEGMENTATION_SECONDS + _REGRESSION_SECONDS * checkpoints)
         else:
             each += 3  # a pass and a gradient
+            whole += 3
     backgrounds = round(images_of(data) * data.test_share) * (1 + len(what.backgrounds))
     passes = (pictures * each + backgrounds) * checkpoints
     return Cost(
         passes=passes,
-        seconds=apart + passes * _forward(model),
+        seconds=apart
+        + _forward(model) * SPEEDS[model.architecture].engine * checkpoints * (pictures * whole + backgrounds * shared),
         disk=200 * pictures * checkpoints * len(what.explainers),
     )
 
@@ -160,6 +188,14 @@ def _forward(model: Model) -> float:
     speed = SPEEDS[model.architecture]
     width = model.alpha**1.22 if model.architecture == "mobilenet" else 1.0
     return speed.forward * width * (model.size / speed.size) ** 2
+
+
+def _frozen(model: Model, strategy: str) -> float:
+    """Return the share of a forward pass that lies in the blocks before the first one that ``strategy`` trains."""
+    speed = SPEEDS[model.architecture]
+    # A narrow MobileNet has less body to the same head.
+    head = speed.head * (model.alpha**-0.9 if model.architecture == "mobilenet" else 1.0)
+    return {"head": 1 - head, "dense": 1 - head, "blocks4-5": speed.lower}.get(strategy, 0.0)
 
 
 def _weights(model: Model, strategy: str) -> int:

@@ -126,7 +126,7 @@ def test_the_cost_of_scoring_by_hand(tiny: study.Study) -> None:
     )
     scoring = study.Scoring(explainers=explainers, epochs=(0, 2), images=50, backgrounds=("random",))
     data = replace(tiny.data[0], options={"images": 200})
-    cost = costs.scoring(data, tiny.networks[0], scoring, epochs=2, seeds=3)
+    cost = costs.scoring(data, tiny.networks[0], scoring, "dense", epochs=2, seeds=3)
     # Occlusion of 64 pixels, patch 12, stride 6: positions 0, 6, ..., 48 and the last one at 52, so 10 a side.
     assert cost.passes == 2 * 50 * 2 * 3 * (1 + 3 + 100 + 60) + 60 * 2 * 2 * 3
 
@@ -135,6 +135,23 @@ def test_the_cost_of_training_by_hand(tiny: study.Study) -> None:
     """200 images, 70 % of them trained on for 2 epochs by 3 seeds; all evaluated before and after each epoch."""
     cost = costs.training(replace(tiny.data[0], options={"images": 200}), tiny.networks[0], study.Stage(2), "all", 3)
     assert (cost.training_images, cost.passes) == (140 * 2 * 3, 200 * 3 * 3)
+
+
+def test_what_is_shared_costs_once(tiny: study.Study) -> None:
+    """Scoring 33 checkpoints: heads alone cost a few times one, blocks 4 and 5 less than all, and all 33 times one."""
+    scoring = study.Scoring(explainers=({"name": "lime", "samples": 5000},), epochs=(0,), backgrounds=())
+
+    def seconds(strategy: str, checkpoints: int) -> float:
+        return costs.scoring(tiny.data[0], tiny.networks[0], scoring, strategy, checkpoints, 1).seconds
+
+    assert seconds("all", 33) == pytest.approx(33 * seconds("all", 1), rel=0.1)  # superpixels once
+    assert 2 * seconds("dense", 1) < seconds("dense", 33) < 0.3 * seconds("blocks4-5", 33)
+    assert seconds("blocks4-5", 33) < 0.7 * seconds("all", 33)
+    # Frozen blocks run once an image in training too, unless the images change every epoch.
+    stage, swapped = study.Stage(10), replace(tiny.networks[0], trained_on=("swapped",))
+    once, often = (costs.training(tiny.data[0], model, stage, "dense", 1) for model in (tiny.networks[0], swapped))
+    assert once.passes == often.passes
+    assert once.seconds < 0.3 * often.seconds
 
 
 def test_costs_grow_with_work(tiny: study.Study) -> None:
