@@ -57,7 +57,7 @@ def test_the_plan_names_each_job_with_state_and_cost(tmp_path: Path) -> None:
         assert f" {job.cost.passes:,} " in line
         assert f" {job.cost.training_images:,} " in line
         assert line.endswith("not run yet" if job.kind == "masking" else "waits for first/01-masking")
-    assert "all: 5 jobs" in shown
+    assert "all: 6 jobs" in shown
     assert "with 3 at once" in shown
     assert not (tmp_path / "runs").exists()
 
@@ -80,7 +80,7 @@ def test_a_study_runs_to_its_end_and_a_second_run_does_nothing(whole: tuple[Path
         assert (folder / "runs" / "tiny" / job.stamp).exists()
     before = tiny_study.results(folder)
     again = tiny_study.launch(folder, "run", str(folder / "studies" / "tiny.yaml"))
-    assert "5 of 5 jobs are done." in again.stdout
+    assert "6 of 6 jobs are done." in again.stdout
     assert tiny_study.results(folder) == before
 
 
@@ -205,6 +205,7 @@ def test_the_book_of_a_study_is_built_beside_its_run(whole: tuple[Path, str], tm
         "02-fine-tuning--first--small--dense--masked.ipynb",
         "02-fine-tuning--first--small--head--masked.ipynb",
         "03-scoring--first--small--dense--masked.ipynb",
+        "03-scoring--first--small--head--masked.ipynb",
         "04-figures.ipynb",
     ]
     summary = folder / "data" / "results" / "tiny" / "summary.csv"
@@ -219,7 +220,7 @@ def test_the_book_of_a_study_is_built_beside_its_run(whole: tuple[Path, str], tm
 def test_a_book_needs_a_complete_study(tmp_path: Path) -> None:
     """Without the figures there is nothing to show: the error says what to do."""
     tiny_study.project(tmp_path)
-    for what, words in (("study", "is not complete: 5 job"), ("publish", "nothing to publish")):
+    for what, words in (("study", "is not complete: 6 job"), ("publish", "nothing to publish")):
         found = _book(tmp_path, what, "studies/tiny.yaml")
         assert found.returncode == 1
         assert words in found.stderr
@@ -271,16 +272,16 @@ def test_progress_without_a_terminal_is_silent(
 
 
 def test_the_time_left_follows_what_was_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Jobs of 10 s planned each: when three took 20 s, the other two are expected to take 10 to 20 s each."""
+    """Jobs of 10 s planned each: when four took 20 s, the other two are expected to take 10 to 20 s each."""
     monkeypatch.syspath_prepend(str(WORKFLOW))
     import display
 
     every = jobs.of(study.load(tiny_study.project(tmp_path)))
     shown = display.Display(tmp_path, every, {job.name: 10.0 for job in every}, slots=1)
-    assert shown.time_left({}) == 50
-    shown.ended = {job.name: 20.0 for job in every[:3]}
+    assert shown.time_left({}) == 60
+    shown.ended = {job.name: 20.0 for job in every[:4]}
     assert 2 * 10 < shown.time_left({}) <= 2 * 20
-    running = {every[3].name: {"state": "running", "began": time.time() - 5}}
+    running = {every[4].name: {"state": "running", "began": time.time() - 5}}
     assert shown.time_left(running) == pytest.approx(shown.time_left({}) - 5, abs=0.5)
     assert [display.duration(s) for s in (3, 200, 9000, 300000)] == ["3 s", "3 min", "2.5 h", "3.5 d"]
     assert [display.size(b) for b in (2_000, 3_000_000, 1.25e9)] == ["2 kB", "3.0 MB", "1.2 GB"]
