@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from rrr_utils import images, seeds
+from rrr_utils import augmentation, images, seeds
 from rrr_utils.choices import one_of
 
 TRAINED_ON = ("original", "masked", "swapped", "both")
@@ -56,6 +56,8 @@ class Batches(keras.utils.PyDataset):
     pixels, the donor by (``seed``, id, epoch); ``both``: one half of the images of each epoch swapped, by (``seed``,
     id, epoch), and the other as it is.
 
+    ``augment``: one of ``augmentation.AUGMENTATIONS``, by (``seed``, id, epoch), after the background.
+
     Filled donors are made when first used and kept in an unnamed file in ``folder``, not in memory.
     Raises ``ValueError`` for a mask that is empty, which would train on pure background, and where fewer than two
     images have a background to lend.
@@ -71,9 +73,12 @@ class Batches(keras.utils.PyDataset):
         batch: int,
         epochs: int,
         folder: Path,
+        augment: str = "none",
     ) -> None:
         super().__init__()
         one_of("trained_on", trained_on, TRAINED_ON)
+        one_of("augmentation", augment, augmentation.AUGMENTATIONS)
+        self.augment = augment
         self.data, self.trained_on = data, trained_on
         self.seed, self.study_seed, self.batch, self.epochs, self.first = seed, study_seed, batch, epochs, 0
         self.steps = -(-len(data.ids) // batch)
@@ -101,15 +106,16 @@ class Batches(keras.utils.PyDataset):
         return (self.epochs - self.first) * self.steps
 
     def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        places = self.places(index)
-        _, donors, swapped = self._plan(self.first + index // self.steps)
+        places, epoch = self.places(index), self.first + index // self.steps
+        _, donors, swapped = self._plan(epoch)
         pictures, labels = self.still(places), np.asarray(self.data.labels[places], np.int64)
         if swapped[places].any():
             where = np.flatnonzero(swapped[places])
             chosen = places[where]
             backgrounds = self._fill(donors[chosen])
             pictures[where] = images.swap_backgrounds(pictures[where], self.data.masks[chosen], backgrounds)
-        return pictures, labels
+        names = [self.data.ids[place] for place in places]
+        return augmentation.augment(pictures, names, self.seed, epoch, self.augment), labels
 
     def places(self, index: int) -> NDArray[np.int64]:
         """Return which images batch ``index`` has, by their places in the data."""

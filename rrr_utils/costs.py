@@ -86,7 +86,7 @@ def training(data: Data, model: Model, stage: Stage, strategy: str, seeds: int) 
     factor = {"head": 1.0, "dense": 1.0, "blocks4-5": speed.upper}.get(strategy, speed.whole)
     work, once = passes + factor * images, 0.0
     frozen = _frozen(model, strategy)
-    if frozen and not {"swapped", "both"} & set(model.trained_on):
+    if frozen and model.augmentation == "none" and not {"swapped", "both"} & set(model.trained_on):
         work, once = passes * (1 - frozen) + (factor - frozen) * images, frozen * n * seeds
     return Cost(
         passes=passes,

@@ -30,12 +30,19 @@ class Plan:
     text: str
 
 
-def plan(network: Network, layers: tuple[str, ...], trained_on: str, images: int, budget: int | None = None) -> Plan:
+def plan(
+    network: Network,
+    layers: tuple[str, ...],
+    trained_on: str,
+    images: int,
+    budget: int | None = None,
+    augment: str = "none",
+) -> Plan:
     """Decide whether a network of which only ``layers`` are trained can be trained on kept activations.
 
     The answer is no, with the reason in ``text``, where the first block is trained, where images change from epoch to
-    epoch (``swapped``, ``both``), where frozen layers draw at random (Dropout, augmentation), where several tensors
-    cross the cut, and where the activations take more than the budget.
+    epoch (``swapped``, ``both``, ``augment``), where frozen layers draw at random (Dropout, augmentation), where
+    several tensors cross the cut, and where the activations take more than the budget.
 
     Parameters
     ----------
@@ -48,6 +55,8 @@ def plan(network: Network, layers: tuple[str, ...], trained_on: str, images: int
     first = next(block for block, names in network.blocks.items() if set(names) & set(layers))
     if first == next(iter(network.blocks)):
         return Plan(None, 0, f"No block before {first} is frozen: the whole network runs at every step.")
+    if augment != "none":
+        return Plan(None, 0, f"Images are augmented anew every epoch ({augment}): the frozen blocks run at every step.")
     if trained_on in ("swapped", "both"):
         return Plan(None, 0, f"Images change every epoch ({trained_on}): the frozen blocks run at every step.")
     try:

@@ -140,6 +140,7 @@ def _fine_tuning(study: Study, data: Data, model: Model, trained_on: str, strate
             "optimizer": stage.optimizer,
             "rate": stage.rate,
             "batch": stage.batch,
+            "augmentation": model.augmentation,
             "study_seed": study.seed,
         },
         needs=needs,

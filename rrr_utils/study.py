@@ -19,6 +19,7 @@ TRAINED_ON = ("original", "masked", "swapped", "both")
 SOURCES = ("confounded", "dogs_vs_cats", "caltech101", "oxford_pets", "folder")
 MASKERS = ("outlines", "deeplab", "mask_rcnn")
 EXPLAINERS = ("grad_cam", "grad_cam_plus_plus", "lime", "occlusion")
+AUGMENTATIONS = ("none", "authors")
 BACKGROUNDS = ("random", "other", "mean", "free")
 
 
@@ -66,8 +67,8 @@ class Model:
     ``head`` is stage 1, the head alone on frozen features; without it (a network from scratch) training
     starts with ``tuning``. Among the strategies, ``head`` asks for the scores of stage 1 itself; a network with no
     other strategy needs no ``tuning``. ``units`` is the width of the head's hidden layer, by default the
-    architecture's own. ``on`` names the data entries it runs on; empty means all of them. ``seeds`` and ``scoring``
-    take the place of the study's.
+    architecture's own; ``augmentation`` says how training images are changed. ``on`` names the data entries it runs
+    on; empty means all of them. ``seeds`` and ``scoring`` take the place of the study's.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Model:
     size: int = 224
     alpha: float = 1.0
     units: int | None = None
+    augmentation: str = "none"
     weights: str | None = None
     strategies: tuple[str, ...] = STRATEGIES
     trained_on: tuple[str, ...] = ("original",)
@@ -89,6 +91,7 @@ class Model:
         one_of("architecture", self.architecture, NETWORKS)
         _at_least("size", self.size, 32)
         _in_range("alpha", self.alpha, 0.0, 2.0)
+        one_of("augmentation", self.augmentation, AUGMENTATIONS)
         _several("strategies", self.strategies, (*STRATEGIES, "head"))
         if self.units is not None:
             _at_least("units", self.units, 1)

@@ -52,12 +52,13 @@ def train(
     seed: int,
     evaluate: Mapping[str, tuple[NDArray, NDArray]],
     study_seed: int = 0,
+    augment: str = "none",
     budget: int | None = None,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Train ``network`` and return its history; afterwards the network has the weights of the last epoch.
 
-    Categorical cross-entropy on the logits, without augmentation, by the layers of ``strategy`` alone. After every
+    Categorical cross-entropy on the logits, by the layers of ``strategy`` alone. After every
     epoch, and before the first (epoch 0), the trained layers' weights are written to ``folder``. Interrupted at any
     moment and called again with the same arguments, it ends with the same files to the bit as without interruption; a
     finished run is recognised, loaded and not repeated. A folder that holds a run with other arguments, data or start
@@ -82,6 +83,9 @@ def train(
         The run seed gives the order of the images and the swaps; the study seed the random pixels of ``masked``.
     evaluate
         For each split: images (as they are, never with another background) and labels.
+    augment
+        One of ``augmentation.AUGMENTATIONS``: how training images are changed anew in every epoch. What is evaluated
+        never is.
     budget
         Bytes that the activations of frozen blocks may take, see :func:`rrr_utils.frozen.plan`; 0 keeps none.
     progress
@@ -115,11 +119,12 @@ def train(
         "stage": asdict(stage),
         "seeds": [int(seed), int(study_seed)],
         "data": _data_digest(data, with_masks=trained_on != "original"),
+        **({} if augment == "none" else {"augmentation": augment}),
         "evaluate": {split: checkpoints.digest(arrays) for split, arrays in evaluate.items()},
     }
     apart = [pictures for pictures, _ in evaluate.values() if not _same(pictures, data, trained_on)]
     number = len(data.ids) + sum(map(len, apart))
-    plan = frozen.plan(network, layers, trained_on, number, budget)
+    plan = frozen.plan(network, layers, trained_on, number, budget, augment)
     if plan.cut is not None:
         settings["kept"] = plan.cut  # other bits than the whole network's, so they are not mixed in one run
     now = checkpoints.weights_digest(network)
@@ -129,7 +134,14 @@ def train(
         return pd.DataFrame(done, columns=_COLUMNS)
 
     batches = Batches(
-        data, trained_on, seed=seed, study_seed=study_seed, batch=stage.batch, epochs=stage.epochs, folder=folder
+        data,
+        trained_on,
+        seed=seed,
+        study_seed=study_seed,
+        batch=stage.batch,
+        epochs=stage.epochs,
+        folder=folder,
+        augment=augment,
     )
     model, stream = network.model, batches
     if plan.cut is not None:

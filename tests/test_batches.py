@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from rrr_utils import augmentation
 from rrr_utils import images as pictures
 from rrr_utils.batches import TRAINED_ON, Batches, TrainingData
 
@@ -165,3 +166,19 @@ def test_data_that_do_not_fit_are_refused(changes, message):
     """Images, masks, labels and ids of different lengths, sizes or types get an error with both shapes."""
     with pytest.raises(ValueError, match=message):
         make(**changes)
+
+
+def test_augmented_images_change_every_epoch_and_keep_their_labels(tmp_path):
+    """``augment`` changes each image as `augmentation` draws it for the run seed, its id and the epoch."""
+    data = make()
+    options = {"seed": 5, "study_seed": 0, "batch": BATCH, "epochs": EPOCHS, "folder": tmp_path}
+    stream = Batches(data, "original", **options, augment="authors")
+    for index in (0, stream.steps + 1):
+        places = stream.places(index)
+        images, labels = stream[index]
+        names = [data.ids[place] for place in places]
+        expected = augmentation.augment(data.images[places], names, 5, index // stream.steps, "authors")
+        np.testing.assert_array_equal(images, expected)
+        np.testing.assert_array_equal(labels, data.labels[places])
+    with pytest.raises(ValueError, match=r"`augmentation` must be one of"):
+        Batches(data, "original", **options, augment="all")

@@ -93,6 +93,14 @@ def test_where_nothing_is_kept_the_reason_is_said(strategy, trained_on, budget, 
         raise AssertionError(plan.text)
 
 
+def test_augmented_images_are_not_kept():
+    """They change in every epoch, and the text says so."""
+    network = tiny()
+    plan = frozen.plan(network, network.trainable_layers("dense"), "original", 13, augment="authors")
+    assert plan.cut is None
+    assert plan.text.startswith("Images are augmented anew every epoch (authors)")
+
+
 def test_what_is_kept_is_counted():
     """3 x 3 x 4 activations of 4 bytes an image; a budget of just that is enough."""
     network = tiny()

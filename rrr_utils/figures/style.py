@@ -38,6 +38,7 @@ STYLE: dict[str, dict[str, Style]] = {
         "occlusion": Style("Occlusion", "#0072B2", "D", (0, (1, 1))),
     },
     "strategy": {
+        "head": Style("a new head (stage 1)", "#CC79A7", "v", (0, (1, 1))),
         "dense": Style("dense layers", "#E69F00", "o", "-"),
         "blocks4-5": Style("blocks 4 and 5", "#0072B2", "s", (0, (5, 1))),
         "blocks1-3": Style("blocks 1 to 3", "#009E73", "^", (0, (3, 1, 1, 1))),

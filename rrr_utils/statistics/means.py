@@ -85,13 +85,15 @@ def paired(
     confidence: float = 0.95,
     resamples: int = 1999,
     seed: int = 0,
+    ignore_epochs: Collection[int] = (),
 ) -> pd.DataFrame:
     """Return a paired test of ``a`` against ``b`` on the same images, one row for each group of ``by``.
 
     ``a`` and ``b`` name rows by column and value: ``{"strategy": "blocks4-5"}`` against ``{"strategy": "dense"}``.
     An image counts where both have a score (no zero map) under the same seed; its differences are first averaged
     over seeds, because the image is the unit of the test and more seeds are not more images. The test is Wilcoxon's
-    signed rank test, two-sided; where no image differs ``p`` is 1, without images it is NaN.
+    signed rank test, two-sided; where no image differs ``p`` is 1, without images it is NaN. ``cohort`` and
+    ``ignore_epochs`` as in :func:`cohort`, of all rows that are passed.
 
     Returns
     -------
@@ -105,7 +107,7 @@ def paired(
         If ``a`` or ``b`` names no row or the same rows, or if a side mixes scores that do not compare.
     """
     check_scores(scores)
-    chosen = scores[members(scores, cohort)]
+    chosen = scores[members(scores, cohort, ignore_epochs=ignore_epochs)]
     sides = []
     for name, wanted in (("a", a), ("b", b)):
         need(scores, wanted, f"`{name}`")

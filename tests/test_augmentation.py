@@ -1,0 +1,75 @@
+"""Augmentation: the authors' random changes, against Keras and by hand."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from rrr_utils import augmentation
+from rrr_utils.augmentation import Change
+
+
+@pytest.fixture
+def image():
+    return np.random.default_rng(0).integers(0, 256, (20, 20, 3)).astype(np.uint8)
+
+
+def test_no_change_changes_nothing(image):
+    """The change that is none, and the kind `none`, give the image to the bit."""
+    assert_array_equal(augmentation.apply(image, Change()), image)
+    assert_array_equal(augmentation.augment(image[None], ["a"], 0, 0, "none")[0], image)
+
+
+def test_a_shift_by_hand(image):
+    """A fifth of 20 pixels is 4: each pixel shows the one 4 below, and the last rows repeat the border."""
+    moved = augmentation.apply(image, Change(down=0.2))
+    assert_array_equal(moved[:16], image[4:])
+    assert_array_equal(moved[16:], np.repeat(image[-1:], 4, axis=0))
+    assert_array_equal(augmentation.apply(image, Change(across=0.2))[:, :16], image[:, 4:])
+
+
+def test_a_quarter_turn_and_a_mirror_by_hand(image):
+    """Ninety degrees are NumPy's rot90; a mirror exchanges left and right."""
+    assert_array_equal(augmentation.apply(image, Change(angle=90)), np.rot90(image))
+    assert_array_equal(augmentation.apply(image, Change(mirrored=True)), image[:, ::-1])
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_changes_are_those_of_keras(image, number):
+    """Keras' own function, which the authors' code calls, gives the same pixels for the same parameters."""
+    keras = pytest.importorskip("keras.src.legacy.preprocessing.image")
+    change = augmentation.draw(0, f"image-{number}", 3)._replace(mirrored=False)
+    theirs = keras.apply_affine_transform(
+        image.astype(np.float32),
+        theta=change.angle,
+        tx=change.across * 20,
+        ty=change.down * 20,
+        shear=change.shear,
+        zx=change.wide,
+        zy=change.high,
+        row_axis=0,
+        col_axis=1,
+        channel_axis=2,
+        fill_mode="nearest",
+    )
+    difference = np.abs(augmentation.apply(image, change).astype(float) - theirs)
+    assert difference.max() <= 0.501  # ours are whole grey levels
+
+
+def test_draws_stay_in_range_and_follow_from_names():
+    """Two thousand draws fill the ranges of the authors' code; the same names give the same change."""
+    drawn = np.array([augmentation.draw(1, f"image-{place}", 2) for place in range(2000)], float)
+    for column, (low, high) in zip(drawn.T, [(-40, 40), (-0.2, 0.2), (-0.2, 0.2), (-0.2, 0.2), (0.8, 1.2), (0.8, 1.2)]):
+        assert low <= column.min() < low + 0.02 * (high - low)
+        assert high - 0.02 * (high - low) < column.max() <= high
+    assert 0.45 < drawn[:, 6].mean() < 0.55
+    assert augmentation.draw(1, "a", 2) == augmentation.draw(1, "a", 2)
+    assert len({augmentation.draw(*names) for names in ((1, "a", 2), (2, "a", 2), (1, "b", 2), (1, "a", 3))}) == 4
+
+
+def test_images_change_alone(image):
+    """An image's change does not depend on its company."""
+    pair = augmentation.augment(np.stack([image, image]), ["a", "b"], 0, 0, "authors")
+    assert_array_equal(augmentation.augment(image[None], ["b"], 0, 0, "authors")[0], pair[1])
+    assert not np.array_equal(pair[0], pair[1])
+    with pytest.raises(ValueError, match=r"`augmentation` must be one of .*'author'.*Did you mean 'authors'\?"):
+        augmentation.augment(image[None], ["a"], 0, 0, "author")

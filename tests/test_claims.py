@@ -1,0 +1,162 @@
+"""The paper's claims beside tables whose answers are known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rrr_utils import claims
+
+SEEDS, IMAGES = (0, 1, 2), 40
+RUN = {"study": "s", "data": "d", "network": "n", "trained_on": "original"}
+
+
+def scores(means, *, seeds=SEEDS, trained_on="original", explainers=("grad_cam", "lime"), epochs=(0, 10)):
+    """Return a scores table: ``means[strategy]`` is the mean score at the last epoch, 0.4 is that of all at epoch 0.
+
+    Each image has its own level, a seed and an explainer move it a little, and every image is classified right.
+    """
+    rng = np.random.default_rng(0)
+    level = rng.normal(0, 0.1, IMAGES)
+    parts = []
+    for strategy, mean in means.items():
+        for seed in seeds:
+            for explainer in explainers:
+                for epoch in epochs:
+                    value = (mean if epoch else 0.4) + level + rng.normal(0, 0.01, IMAGES)
+                    parts.append(
+                        pd.DataFrame(
+                            {
+                                **RUN,
+                                "trained_on": trained_on,
+                                "strategy": strategy,
+                                "seed": seed,
+                                "epoch": epoch,
+                                "split": "test",
+                                "image": [f"image-{place}" for place in range(IMAGES)],
+                                "correct": True,
+                                "explainer": explainer,
+                                "protocol": "ours",
+                                "mask_source": "outlines",
+                                "design": "",
+                                "samples": 0,
+                                "variant": "",
+                                "score": np.clip(value, 0, 1),
+                                "chance": 0.2,
+                                "zero_map": False,
+                            }
+                        )
+                    )
+    return pd.concat(parts, ignore_index=True)
+
+
+def history(accuracies, *, seeds=SEEDS, trained_on="original"):
+    """Return a history table: ``accuracies[strategy]`` at epoch 10, 0.9 at epoch 0; a seed moves it by a thousandth."""
+    rows = [
+        {**RUN, "trained_on": trained_on, "strategy": strategy, "seed": seed, "epoch": epoch, "split": "test"}
+        | {"loss": 0.1, "accuracy": (accuracy if epoch else 0.9) + 0.001 * seed}
+        for strategy, accuracy in accuracies.items()
+        for seed in seeds
+        for epoch in (0, 10)
+    ]
+    return pd.DataFrame(rows)
+
+
+def masks(n=10_000):
+    return pd.DataFrame({"study": "s", "data": "d", "status": ["ok"] * n, "split": "test"})
+
+
+ALL = {"dense": 0.40, "blocks4-5": 0.55, "blocks1-3": 0.405, "all": 0.545}
+FLAT = dict.fromkeys(ALL, 0.9)
+
+
+def words(score_rows, history_rows, n=10_000):
+    table = claims.measured(score_rows, history_rows, masks(n))
+    found = claims.verdicts(table)
+    keys = {claim.words: claim.key for claim in claims.CLAIMS}
+    return {keys[row["claim"]]: row["verdict"] for row in found.to_dict("records")}, table
+
+
+def test_a_world_as_the_paper_tells_it():
+    """Blocks 4 and 5 raise the score, all layers do likewise, blocks 1 to 3 do not, and accuracy stays."""
+    found, table = words(scores(ALL), history(FLAT))
+    assert found == {
+        "flat": "holds",
+        "late above dense": "holds",
+        "all like late": "holds",
+        "early like dense": "holds",
+        # Dense layers and blocks 1 to 3 do not move at all, which is no common direction.
+        "explainers agree": "holds in part",
+        "masked: accuracy": "not testable here",
+        "masked: score": "not testable here",
+    }
+    late = table[table["claim"] == "late above dense"].set_index("what")
+    assert sorted(late.index) == ["grad_cam", "lime"]
+    assert late["difference"].tolist() == pytest.approx([0.15, 0.15], abs=0.01)
+    assert late["n"].tolist() == [IMAGES, IMAGES]
+    assert late["seeds"].tolist() == [3, 3]
+    assert (late["p_holm"] >= late["p"]).all()
+
+
+def test_a_world_against_the_paper():
+    """Dense layers score higher, all layers lie far from blocks 4 and 5, and accuracy falls: nothing holds."""
+    found, _ = words(
+        scores({"dense": 0.6, "blocks4-5": 0.4, "blocks1-3": 0.3, "all": 0.7}), history(FLAT | {"all": 0.5})
+    )
+    assert found["late above dense"] == "does not hold"
+    assert found["all like late"] == "does not hold"
+    assert found["early like dense"] == "does not hold"
+    assert found["flat"] == "holds in part"
+
+
+def test_an_explainer_that_disagrees_makes_it_part():
+    """One explainer sees blocks 4 and 5 rise, the other sees them fall."""
+    up = scores({"dense": 0.4, "blocks4-5": 0.5}, explainers=("grad_cam",))
+    down = scores({"dense": 0.4, "blocks4-5": 0.3}, explainers=("lime",))
+    found, _ = words(pd.concat([up, down], ignore_index=True), history(FLAT))
+    assert found["late above dense"] == "holds in part"
+
+
+def test_nothing_is_decided_by_too_few_images():
+    """Accuracies of 20 test images are never known to be alike within two points."""
+    found, table = words(scores(ALL), history(FLAT), n=20)
+    assert found["flat"] == "undecided"
+    assert (table[table["claim"] == "flat"]["low"] < -claims.ACCURACY_MARGIN).all()
+
+
+def test_one_seed_decides_only_what_exceeds_the_spread_over_seeds():
+    """Alone it decides nothing; beside another network's seeds, only a difference larger than these make."""
+    alone = scores(ALL, seeds=(0,))
+    found, _ = words(alone, history(FLAT, seeds=(0,)))
+    assert found["late above dense"] == "undecided (one seed)"
+    beside = scores({"dense": 0.4}).assign(network="other")
+    _, table = words(pd.concat([alone, beside], ignore_index=True), history(FLAT, seeds=(0,)))
+    late = table[(table["claim"] == "late above dense") & (table["network"] == "n")]
+    assert late["finding"].tolist() == ["holds", "holds"]
+    assert claims.seed_spread(beside) < 0.01
+
+
+def test_masked_training_is_compared_with_the_same_strategy():
+    """A head on masked images: lower accuracy and a higher score, as the paper found on Caltech 101."""
+    both = pd.concat([scores({"head": 0.4}), scores({"head": 0.5}, trained_on="masked")], ignore_index=True)
+    # An untrained head is right on half of the images, which must not decide who is compared.
+    both.loc[(both["epoch"] == 0) & (both["image"] < "image-2"), "correct"] = False
+    trained = pd.concat([history({"head": 0.9}), history({"head": 0.7}, trained_on="masked")], ignore_index=True)
+    found, table = words(both, trained)
+    assert found["masked: accuracy"] == found["masked: score"] == "holds"
+    assert table[table["claim"] == "masked: score"]["n"].tolist() == [IMAGES, IMAGES]
+    assert table[table["claim"] == "masked: accuracy"]["difference"].tolist() == pytest.approx([-0.2])
+
+
+def test_tables_without_a_comparison_leave_every_claim_untested():
+    """One strategy trained on one kind of images, scored once: nothing to compare, and no row."""
+    found, table = words(scores({"dense": 0.4}, epochs=(10,)), history({})[:0].reindex(columns=history(FLAT).columns))
+    assert table.empty
+    assert set(found.values()) == {"not testable here"}
+
+
+def test_p_values_are_corrected_for_all_rows_together():
+    """With Holm, the smallest p is multiplied by the number of tests."""
+    _, table = words(scores(ALL), history(FLAT))
+    tested = table.dropna(subset=["p"])
+    smallest = tested.loc[tested["p"].idxmin()]
+    assert smallest["p_holm"] == pytest.approx(min(1.0, smallest["p"] * len(tested)))
