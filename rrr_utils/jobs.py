@@ -185,8 +185,10 @@ def _figures(study: Study, jobs: list[Job]) -> Job:
             "study": study.name,
             # The scores of stage 1 are in the tables of the strategies, as their epoch 0, unless they are asked for.
             "runs": [job.folder for job in jobs if job.kind == "scoring" and _is_asked(study, job.parameters)],
-            # Without a stage 1 the network guesses at epoch 0, and must not decide which images all get right.
-            "untrained_epochs": [0] if any(model.head is None for model in study.networks) else [],
+            # A network guesses at epoch 0 of its first stage, and must not decide there which images all get right.
+            "untrained_epochs": {
+                model.name: [0] for model in study.networks if model.head is None or "head" in model.strategies
+            },
         },
         needs=tuple(job.name for job in jobs),
         outputs=("summary",),

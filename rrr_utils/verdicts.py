@@ -46,11 +46,15 @@ def last_shift(summary: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 class Panel(NamedTuple):
-    """Runs that are compared in one figure: their ``title``, and the column ``hue`` in which they differ."""
+    """Runs that are compared in one figure: their ``title``, and the column ``hue`` in which they differ.
+
+    ``ending`` tells a study's panels apart in names; empty where there is only one.
+    """
 
     title: str
     hue: str
     where: Mapping[str, str]
+    ending: str = ""
 
     def rows(self, table: pd.DataFrame) -> pd.DataFrame:
         """Return the rows of ``table`` that belong to these runs."""
@@ -74,7 +78,9 @@ def panels(table: pd.DataFrame) -> list[Panel]:
             continue
         for strategy in sorted(part["strategy"].unique()):
             found.append(Panel(f"{network} on {data}, {strategy}", "trained_on", {**where, "strategy": strategy}))
-    return found
+    if len(found) == 1:
+        return found
+    return [panel._replace(ending="_" + "_".join(panel.where.values())) for panel in found]
 
 
 def numbers(summary: Mapping[str, pd.DataFrame]) -> dict[str, float]:

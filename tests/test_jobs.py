@@ -58,6 +58,7 @@ def test_the_strategy_head_asks_for_the_scores_of_stage_1(tiny: study.Study) -> 
     assert found[scores].parameters["scored_epochs"] == [0, 2]
     assert (found[head].parameters["seeds"], found[head].parameters["units"]) == ([7], 9)
     assert found["04-figures"].parameters["runs"] == ["first/small/head/masked"]
+    assert found["04-figures"].parameters["untrained_epochs"] == {"small": [0]}
     # Asked for together with strategies, its last epoch is scored for them too.
     more = replace(alone, strategies=("head", "dense"), tuning=study.Stage(2))
     found = {job.name: job for job in jobs.of(replace(tiny, networks=(more,)))}
@@ -78,13 +79,13 @@ def test_a_network_without_stage_1_starts_with_its_strategy(tiny: study.Study) -
     found = {job.kind: job for job in jobs.of(bare)}
     assert "head" not in found
     assert found["fine-tuning"].parameters["head_epochs"] == 0
-    assert found["figures"].parameters["untrained_epochs"] == [0]
+    assert found["figures"].parameters["untrained_epochs"] == {"small": [0]}
     found = {job.kind: job for job in jobs.of(tiny)}
     assert [found[kind].parameters["head_epochs"] for kind in ("head", "fine-tuning", "scoring")] == [0, 1, 1]
     assert [found[kind].parameters["epochs"] for kind in ("head", "fine-tuning")] == [1, 2]
     assert found["scoring"].outputs == ("scores.parquet", "shift.parquet", "seed-0/scoring", "seed-1/scoring")
     assert found["figures"].parameters["runs"] == ["first/small/dense/masked"]
-    assert found["figures"].parameters["untrained_epochs"] == []
+    assert found["figures"].parameters["untrained_epochs"] == {}
 
 
 def test_networks_run_only_on_the_data_that_they_name(tiny: study.Study) -> None:

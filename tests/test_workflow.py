@@ -216,6 +216,14 @@ def test_the_book_of_a_study_is_built_beside_its_run(whole: tuple[Path, str], tm
     assert broken.returncode == 1, "a warning is an error"
     assert "counts as not built" in broken.stderr
 
+    # Of a study that is not complete, what is done is published, with the figures of the runs that are scored.
+    (folder / "runs" / "tiny" / "04-figures.stamp.json").unlink()
+    found = _book(folder, "publish", "studies/tiny.yaml").stdout
+    assert "not published, not done: 04-figures" in found
+    assert "figures of 1 of 1 runs" in found
+    assert sorted(path.name for path in (folder / "book" / "published" / "tiny").iterdir()) == published
+    assert not (folder / "runs" / "tiny" / "04-figures.stamp.json").exists()
+
 
 def test_a_book_needs_a_complete_study(tmp_path: Path) -> None:
     """Without the figures there is nothing to show: the error says what to do."""

@@ -13,7 +13,7 @@ from typing import Any
 import nbformat
 import yaml
 
-from rrr_utils import executed, files, job_state, jobs, paths, study
+from rrr_utils import executed, files, job_state, jobs, paths, run_notebook, study, worker
 
 # The study whose numbers the book's pages tell.
 WHOLE_BOOK = "demo"
@@ -78,7 +78,6 @@ def book_of(plan: study.Study) -> int:
     _copy_summary(folder, source / "data" / "results" / plan.name)
     if not whole:
         files.write_text(source / TOC, yaml.safe_dump(small_toc(plan.name, done), sort_keys=False))
-        _allow_repeated_keys(source / "_config.yml")
     built, now = output / ".built", _digest(source)
     if built.exists() and built.read_text(encoding="utf-8") == now and (output / "_build/html/index.html").exists():
         print(f"The book of study {plan.name} is up to date.")
@@ -94,7 +93,8 @@ def book_of(plan: study.Study) -> int:
 def publish(plan: study.Study) -> int:
     """Copy a run's executed notebooks and its summary to where the committed book reads them.
 
-    What is done is published, also of a study that is not complete; what is missing is named.
+    What is done is published, also of a study that is not complete; what is missing is named, and the figures are made
+    of the runs that are scored.
     """
     folder = paths.runs() / plan.name
     done, missing = _finished(plan, folder)
@@ -106,6 +106,8 @@ def publish(plan: study.Study) -> int:
     shutil.rmtree(notebooks, ignore_errors=True)
     _copy_notebooks(done, folder, notebooks)
     print(f"  {len(done)} notebooks -> {notebooks}")
+    if jobs.FIGURES in [job.notebook for job in missing]:
+        _draw_what_is_done(missing[-1], done, notebooks)
     if _copy_summary(folder, paths.root() / "data" / "results" / plan.name):
         print(f"  summary tables -> {paths.root() / 'data' / 'results' / plan.name}")
     return 0
@@ -152,6 +154,19 @@ def _copy_notebooks(done: Sequence[jobs.Job], folder: Path, target: Path) -> Non
         files.write_text(target / f"{published_name(job)}.ipynb", executed.text(executed.with_prose_of(ran, now)))
 
 
+def _draw_what_is_done(figures: jobs.Job, done: Sequence[jobs.Job], target: Path) -> None:
+    """Execute the notebook of a study's figures for the runs that are scored, and publish it; it leaves no stamp."""
+    scored = {job.folder for job in done if job.kind == "scoring"}
+    runs = [run for run in figures.parameters["runs"] if run in scored]
+    if not runs:
+        return
+    worker.environment()
+    output = target / f"{published_name(figures)}.ipynb"
+    result = run_notebook.execute(job_state.template(figures), output, {**figures.parameters, "runs": runs})
+    files.write_text(output, executed.text(executed.strip(result)))
+    print(f"  figures of {len(runs)} of {len(figures.parameters['runs'])} runs -> {output}")
+
+
 def _copy_summary(folder: Path, target: Path) -> bool:
     summary = folder / "summary"
     if not summary.is_dir():
@@ -159,14 +174,6 @@ def _copy_summary(folder: Path, target: Path) -> bool:
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(summary, target, ignore=_LEFT_OUT)
     return True
-
-
-def _allow_repeated_keys(config: Path) -> None:
-    """Let a study of several networks glue a figure of each under one key: no page of a small book cites any."""
-    settings = yaml.safe_load(config.read_text(encoding="utf-8"))
-    sphinx = settings.setdefault("sphinx", {}).setdefault("config", {})
-    sphinx["suppress_warnings"] = [*sphinx.get("suppress_warnings", []), "mystnb.glue"]
-    files.write_text(config, yaml.safe_dump(settings, sort_keys=False))
 
 
 def _digest(source: Path) -> str:

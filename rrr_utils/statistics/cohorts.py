@@ -31,13 +31,16 @@ FIXED = (
 )
 GROUP = ("study", "data", "network", "seed")
 
+# Epochs, of all networks or by network.
+Ignored = Collection[int] | Mapping[str, Collection[int]]
+
 
 def cohort(
     scores: pd.DataFrame,
     kind: str,
     *,
     group: Sequence[str] = GROUP,
-    ignore_epochs: Collection[int] = (),
+    ignore_epochs: Ignored = (),
     first: int = FIRST,
 ) -> pd.DataFrame:
     """Return the rows of a scores table that a mean is taken over, in their order.
@@ -54,7 +57,7 @@ def cohort(
         A table as ``tables`` describes it under "scores".
     ignore_epochs
         Epochs that do not decide who is in the common cohort, because the head is untrained there and right by
-        luck. Their rows are returned all the same.
+        luck; of all networks, or by the network's name. Their rows are returned all the same.
     first
         How many images ``authors`` takes at most, of each split at each epoch of each run.
 
@@ -70,7 +73,7 @@ def members(
     scores: pd.DataFrame,
     kind: str,
     group: Sequence[str] = GROUP,
-    ignore_epochs: Collection[int] = (),
+    ignore_epochs: Ignored = (),
     first: int = FIRST,
 ) -> "pd.Series[bool]":
     """Return which rows :func:`cohort` returns, on the index of ``scores``."""
@@ -84,14 +87,24 @@ def members(
         return _first_correct(scores, group, first)
     within, run = [*group, "split"], ["strategy", "trained_on", "epoch"]
     need(scores, [*within, *run, "image"], "the scores table")
-    deciding = scores[~scores["epoch"].isin(list(ignore_epochs))]
+    deciding = scores[~_is_ignored(scores, ignore_epochs)]
     if len(scores) and deciding.empty:
-        raise ValueError(f"`ignore_epochs` {sorted(ignore_epochs)} leaves no epoch to decide the common cohort on.")
+        raise ValueError(f"`ignore_epochs` {ignore_epochs} leaves no epoch to decide the common cohort on.")
     runs = deciding[[*within, *run]].drop_duplicates().groupby(within).size().rename("runs")
     right = deciding.groupby([*within, "image", *run])["correct"].all().groupby([*within, "image"]).sum()
     counts = right.rename("right").reset_index().merge(runs.reset_index(), on=within)
     always = pd.MultiIndex.from_frame(counts.loc[counts["right"] == counts["runs"], [*within, "image"]])
     return pd.Series(pd.MultiIndex.from_frame(scores[[*within, "image"]]).isin(always), index=scores.index)
+
+
+def _is_ignored(scores: pd.DataFrame, epochs: Ignored) -> "pd.Series[bool]":
+    """Return the rows of epochs that do not decide."""
+    if not isinstance(epochs, Mapping):
+        return scores["epoch"].isin(list(epochs))
+    ignored = pd.Series(False, index=scores.index)
+    for network, own in epochs.items():
+        ignored |= (scores["network"] == network) & scores["epoch"].isin(list(own))
+    return ignored
 
 
 def _first_correct(scores: pd.DataFrame, group: Sequence[str], first: int) -> "pd.Series[bool]":

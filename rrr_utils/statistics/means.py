@@ -1,6 +1,6 @@
 """AvgScore with its interval, and paired tests of one kind of run against another."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from rrr_utils.statistics.cohorts import FIRST, check_scores, groups, members, need, refuse_mixed, select
+from rrr_utils.statistics.cohorts import FIRST, Ignored, check_scores, groups, members, need, refuse_mixed, select
 from rrr_utils.statistics.intervals import bootstrap
 
 
@@ -20,7 +20,7 @@ def average(
     confidence: float = 0.95,
     resamples: int = 1999,
     seed: int = 0,
-    ignore_epochs: Collection[int] = (),
+    ignore_epochs: Ignored = (),
     first: int = FIRST,
 ) -> pd.DataFrame:
     """Return AvgScore with its interval for each group of rows that agree in ``by``.
@@ -85,7 +85,7 @@ def paired(
     confidence: float = 0.95,
     resamples: int = 1999,
     seed: int = 0,
-    ignore_epochs: Collection[int] = (),
+    ignore_epochs: Ignored = (),
 ) -> pd.DataFrame:
     """Return a paired test of ``a`` against ``b`` on the same images, one row for each group of ``by``.
 

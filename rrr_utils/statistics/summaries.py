@@ -1,12 +1,12 @@
 """The small tables that are published beside the large ones of a study."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
 from rrr_utils import files
-from rrr_utils.statistics.cohorts import COHORTS, FIXED
+from rrr_utils.statistics.cohorts import COHORTS, FIXED, Ignored
 from rrr_utils.statistics.means import average
 from rrr_utils.statistics.proportions import accuracy_table, shift_table
 
@@ -20,7 +20,7 @@ def summary(
     confidence: float = 0.95,
     resamples: int = 1999,
     seed: int = 0,
-    ignore_epochs: Collection[int] = (),
+    ignore_epochs: Ignored = (),
 ) -> dict[str, pd.DataFrame]:
     """Return the three small tables that are published beside a study's large ones.
 
