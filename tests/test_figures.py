@@ -117,6 +117,28 @@ def test_speed_ratios_draws_the_table():
         figures.speed_ratios(pd.concat([table, table]))
 
 
+def test_differences_draws_the_table():
+    """A marker at each difference with its interval, filled where the claim holds, and the margin shaded."""
+    about = {"data": "pets", "network": "small", "a": "all", "b": "dense"}
+    rows = [("lime", 0.2, "holds"), ("occlusion", -0.1, "undecided"), ("accuracy", 0.05, "holds")]
+    table = pd.DataFrame(
+        [
+            {**about, "what": what, "difference": value, "low": value - 0.01, "high": value + 0.02, "finding": finding}
+            for what, value, finding in rows
+        ]
+    )
+    (axes,) = figures.differences(table, margin=0.03).axes
+    dots = [line for line in axes.lines if line.get_marker() in "^DP" and len(line.get_xdata()) == 1]
+    assert [line.get_xdata()[0] for line in dots] == [0.2, -0.1, 0.05]
+    assert [line.get_markerfacecolor() == "white" for line in dots] == [False, True, False]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["LIME", "Occlusion", "accuracy"]
+    bars = [bar.get_segments()[0][:, 0] for bar in axes.collections]
+    assert_allclose(sorted(map(tuple, bars)), [(-0.11, -0.08), (0.04, 0.07), (0.19, 0.22)])
+    assert [text.get_text() for text in axes.texts] == ["small on pets: all less dense"]
+    with pytest.raises(ValueError, match="no rows"):
+        figures.differences(table[:0])
+
+
 def test_score_by_explainer_draws_the_table_and_chance_beside_it():
     """Every dot has a tick at its own chance; a missing cell and a missing interval are simply not drawn."""
     table = filled(explainer=EXPLAINERS, trained_on=KINDS).iloc[:-1]
@@ -192,7 +214,7 @@ def test_rows_that_would_cover_each_other_are_refused():
 def test_styles_cover_what_a_study_can_hold_and_can_be_told_apart():
     """Every value has a label, and within a column no two share a marker, a line or a lightness."""
     assert tuple(figures.STYLE["explainer"]) == study.EXPLAINERS
-    assert tuple(figures.STYLE["strategy"]) == study.STRATEGIES
+    assert tuple(figures.STYLE["strategy"]) == (*study.STRATEGIES, "head")
     assert tuple(figures.STYLE["trained_on"]) == study.TRAINED_ON
     assert set(figures.BACKGROUND_LABELS) == {"original", *study.BACKGROUNDS}
     for styles in figures.STYLE.values():

@@ -1,6 +1,7 @@
 """Figures: each is a function of a table (or of images, masks and maps) and computes nothing else."""
 
 from rrr_utils.figures.data import area_histogram, background_strip, picture_row
+from rrr_utils.figures.differences import differences
 from rrr_utils.figures.dots import accuracy_by_background, score_by_explainer
 from rrr_utils.figures.epochs import accuracy_over_epochs, score_over_epochs
 from rrr_utils.figures.grids import explanation_grid, mask_grid
@@ -16,6 +17,7 @@ __all__ = [
     "accuracy_over_epochs",
     "area_histogram",
     "background_strip",
+    "differences",
     "explanation_grid",
     "mask_grid",
     "picture_row",

@@ -38,11 +38,12 @@ STYLE: dict[str, dict[str, Style]] = {
         "occlusion": Style("Occlusion", "#0072B2", "D", (0, (1, 1))),
     },
     "strategy": {
-        "head": Style("a new head (stage 1)", "#CC79A7", "v", (0, (1, 1))),
         "dense": Style("dense layers", "#E69F00", "o", "-"),
         "blocks4-5": Style("blocks 4 and 5", "#0072B2", "s", (0, (5, 1))),
         "blocks1-3": Style("blocks 1 to 3", "#009E73", "^", (0, (3, 1, 1, 1))),
         "all": Style("all layers", "#000000", "D", (0, (1, 1))),
+        # Wine, of Tol's muted colours: of Okabe and Ito's none is left that differs enough in lightness.
+        "head": Style("a new head (stage 1)", "#882255", "v", (0, (6, 2, 1, 2, 1, 2))),
     },
     "trained_on": {
         "original": Style("images as they are", "#D55E00", "o", "-"),
