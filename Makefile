@@ -23,7 +23,7 @@ export PYTHONHASHSEED := 0
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help study test plan book serve lab notebooks lint lock publish bench bench-quick venv clean
+.PHONY: help study test plan book serve lab notebooks lint lock publish bench bench-quick bench-page bench-peers venv clean
 
 help: ## this list
 	@echo "make study            run the study '$(STUDY)' and build its book; goes on where it was stopped"
@@ -69,11 +69,24 @@ notebooks: $(READY) ## execute the notebooks in place, in order, with their defa
 # Both cores, unless THREADS says otherwise.
 bench bench-quick: THREADS = 2
 
-bench: $(READY) ## time the quick ways beside the plain ones and their rivals; about ten minutes, on a quiet machine
-	$(BIN) benchmarks/run.py
+bench: bench-peers ## time the quick ways beside the plain ones and their rivals; 40 minutes, on a quiet machine (ONLY="text")
+	$(BIN) benchmarks/run.py $(if $(ONLY),--only "$(ONLY)")
+	@$(MAKE) --no-print-directory bench-page
 
-bench-quick: $(READY) ## the rows of the benchmark that take less than five minutes together
+bench-quick: bench-peers ## the rows of the benchmark that take less than five minutes together
 	$(BIN) benchmarks/run.py --quick
+
+bench-page: $(READY) ## draw the book's page from the results of the benchmark that are there; seconds
+	@$(BIN) benchmarks/page.py
+
+bench-peers: .venv-bench/.ready ## the rivals whose pins clash, in an environment of their own (2.8 GB)
+
+# Without a network the rows that need it stand as not run.
+.venv-bench/.ready: benchmarks/peers.txt | $(READY)
+	@rm -rf .venv-bench && $(BIN) -m venv .venv-bench
+	@echo "== Installing the rivals of benchmarks/peers.txt into .venv-bench (about 2.8 GB)"
+	@if .venv-bench/bin/python -m pip install -qq --disable-pip-version-check -r benchmarks/peers.txt; then touch $@; \
+		else rm -rf .venv-bench; echo "They could not be installed; rows that need them will stand as not run."; fi
 
 lint: $(READY) ## style and types
 	@echo "== Style and types"

@@ -1,89 +1,89 @@
 """Times the quick and the plain way of every row side by side and writes ``results/latest.json``."""
 
 import argparse
-import json
+import gc
 import os
-import platform
-import statistics
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
-from rrr_utils import engine, files
+import results
+import timing
+
+from rrr_utils import engine
 
 HERE = Path(__file__).resolve().parent
 
 
-def main() -> None:
-    """Run the rows and write them."""
+def main(arguments: list[str] | None = None) -> int:
+    """Run the rows and tables and write them; return 1 if two ways disagreed or a table could not be made, else 0."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="only the rows that together take less than five minutes")
-    parser.add_argument("--repeats", type=int, default=5, help="runs of each way; the median counts")
-    parser.add_argument("--only", default="", help="only rows whose name holds this text")
-    chosen = parser.parse_args()
+    parser.add_argument("--quick", action="store_true", help="only what takes less than five minutes together")
+    parser.add_argument("--repeats", type=int, help="at most so many runs of each way; the median counts")
+    parser.add_argument("--only", action="append", default=[], help="only rows and tables whose name holds this text")
+    parser.add_argument("--list", action="store_true", help="print the names of rows and tables, and run nothing")
+    chosen = parser.parse_args(arguments)
     os.environ["TQDM_DISABLE"] = "1"  # lime has no argument for its bar; read when tqdm is imported
     threads = engine.start(int(os.environ.get("RRR_THREADS", "2")))
-    from rows import rows
+    from rows import measures, rows
 
-    before = machine(threads)
-
-    target = HERE / "results" / ("quick.json" if chosen.quick or chosen.only else "latest.json")
-    found = []
-    for row in rows():
-        if (chosen.quick and not row.quick) or chosen.only not in row.what:
-            continue
-        found.append(measure(row, chosen.repeats))
-        print("{what} against {against}: {ratio:.2f} (target {target:g})".format(**found[-1]), flush=True)
+    everything: list[Any] = [*rows(), *measures()]
+    asked = [
+        each
+        for each in everything
+        if (each.quick or not chosen.quick) and (not chosen.only or any(text in each.name for text in chosen.only))
+    ]
+    if chosen.list or not asked:
+        print("\n".join(each.name for each in everything))
+        if not chosen.list:
+            print(f"No name of a row or table above holds any of {chosen.only}.", file=sys.stderr)
+        return int(not chosen.list)
+    target = HERE / "results" / ("quick.json" if chosen.quick else "latest.json")
+    found = results.read(target, timing.machine(threads), whole=not chosen.only)
+    failed = []
+    for each in asked:
+        try:
+            _run(each, found, threads, chosen.repeats)
+        except (AssertionError, RuntimeError) as error:
+            failed.append(each.name)
+            print(f"FAILED {each.name}: {error}", file=sys.stderr, flush=True)
         # After every row, so that an interrupted run leaves those that it has.
-        files.write_text(target, json.dumps({"machine": before, "rows": found}, indent=1) + "\n")
+        names, tables = [(row.what, row.against) for row in rows()], [table.name for table in measures()]
+        results.write(target, results.ordered(found, names, tables))
+        _forget()
     print(f"Written: {target.relative_to(HERE.parent)}")
+    if failed:
+        print(f"Not written, because they failed: {failed}", file=sys.stderr)
+    return int(bool(failed))
 
 
-def measure(row: Any, repeats: int) -> dict[str, Any]:
-    """Return one row of the result: both ways by turns, after one run of each that is not counted but recorded."""
-    quick, plain, check = row.make()
-    first = [seconds(quick), seconds(plain)]
-    check(first[0][1], first[1][1])
-    times: tuple[list[float], list[float]] = ([], [])
-    for _ in range(repeats):
-        for way, taken in zip((quick, plain), times, strict=True):
-            taken.append(seconds(way)[0])
-    median, against = (statistics.median(taken) for taken in times)
-    return {
-        "what": row.what,
-        "against": row.against,
-        "ratio": round(against / median, 3),
-        "target": row.target,
-        "median_s": round(median, 4),
-        "against_median_s": round(against, 4),
-        "first_s": round(first[0][0], 3),
-        "against_first_s": round(first[1][0], 3),
-        "n": repeats,
-    }
+def _run(each: Any, found: dict[str, Any], threads: int, repeats: int | None) -> None:
+    """Make one row or table and put it into ``found``, with how busy and how fast the machine was just before."""
+    around, began = timing.conditions(threads), time.perf_counter()
+    if not isinstance(each, timing.Row):
+        lines = each.make()
+        found["measures"][each.name] = {"lines": lines, **around, "took_s": round(time.perf_counter() - began, 1)}
+        print(f"{each.name}: {len(lines)} lines", flush=True)
+        return
+    try:
+        row = timing.measure(each, repeats)
+        print(f"{each.name}: {row['ratio']:.2f} (target {each.target:g})", flush=True)
+    except timing.NotInstalled as error:
+        row = timing.not_run(each, str(error))
+        print(f"NOT RUN {each.name}: {error}", flush=True)
+    took = {"took_s": round(time.perf_counter() - began, 1)}
+    if not results.put_row(found, {**row, **around, **took}):
+        print("  The measurement that was there before stays.", flush=True)
 
 
-def seconds(way: Any) -> tuple[float, Any]:
-    """Return how long ``way`` takes, and what it returns."""
-    start = time.perf_counter()
-    result = way()
-    return time.perf_counter() - start, result
+def _forget() -> None:
+    """Give back what a row has held: Keras keeps names, and with them models, for as long as it is not told."""
+    import keras
 
-
-def machine(threads: int) -> dict[str, Any]:
-    """Return what the times depend on: processor, threads, load, and the rate of a float32 matrix product."""
-    from rrr_utils import costs
-
-    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if Path("/proc/cpuinfo").exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return {
-        "processor": names[0] if names else platform.processor(),
-        "cores": os.cpu_count(),
-        "threads": threads,
-        "load": [round(value, 2) for value in os.getloadavg()],
-        "matrix_product_gflops": round(costs.REFERENCE_GFLOPS / costs.machine(threads), 1),
-        "python": platform.python_version(),
-    }
+    keras.backend.clear_session()
+    gc.collect()
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

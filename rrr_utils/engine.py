@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # Keras takes ten seconds to import, and `start` has to come 
 
     from rrr_utils.networks import Network
 
-KINDS = ("compiled", "openvino")
+KINDS = ("compiled", "openvino", "openvino-bfloat16")
 
 Pass = Callable[[np.ndarray], np.ndarray]
 
@@ -70,6 +70,10 @@ def forward(network: "Network | keras.Model", kind: str = "compiled", batch: int
         ``"compiled"``: the Keras backend's compiler; weights that are changed or restored later count.
         ``"openvino"``: converted once, in memory, to OpenVINO in float32, which takes seconds and then is faster;
         later changes of the weights do not count. Both agree to rounding.
+        ``"openvino-bfloat16"``: the same with products of eight significant bits, never chosen by itself. Where the
+        processor has such an instruction it takes about half the time; logits drift by far more than rounding, and
+        scores with them (the book's page "How fast it is" has by how much for each network). Elsewhere OpenVINO
+        computes in float32 all the same.
     batch
         Images at a time, at least 1.
 
@@ -80,7 +84,8 @@ def forward(network: "Network | keras.Model", kind: str = "compiled", batch: int
     """
     _check(kind, batch)
     model: Any = getattr(network, "model", network)
-    run = (_compiled if kind == "compiled" else _openvino)(model, (batch, *model.input_shape[1:]))
+    shape = (batch, *model.input_shape[1:])
+    run = _compiled(model, shape) if kind == "compiled" else _openvino(model, shape, kind)
     return _in_batches(model, run, batch)
 
 
@@ -90,7 +95,7 @@ def forward_each(
     """Return one pass of ``model`` for each of ``states``, as :func:`forward` does for the weights that it has now.
 
     A state holds every weight of the model by the keys of ``rrr_utils.weights.take``. With ``"compiled"`` one
-    compiled function serves all states, which it takes as an argument; with ``"openvino"`` each state is converted.
+    compiled function serves all states, which it takes as an argument; with OpenVINO each state is converted.
     The model is left with the weights of the last state. Raises ``ValueError`` for a state that lacks a weight.
     """
     from rrr_utils import weights
@@ -98,11 +103,11 @@ def forward_each(
     _check(kind, batch)
     shape = (batch, *model.input_shape[1:])
     names = [layer.name for layer in model.layers]
-    make = None if kind == "openvino" else _stateless(model, shape)
+    make = _stateless(model, shape) if kind == "compiled" else None
     passes = []
     for state in states:
         weights.put(model, state, names, "the state")
-        run = _openvino(model, shape) if make is None else make(state)
+        run = _openvino(model, shape, kind) if make is None else make(state)
         passes.append(_in_batches(model, run, batch))
     return passes
 
@@ -224,17 +229,18 @@ def _stateless(model: Any, shape: tuple[int, ...]) -> Callable[[Mapping[str, np.
     return taken
 
 
-def _openvino(model: Any, shape: tuple[int, ...]) -> Pass:
+def _openvino(model: Any, shape: tuple[int, ...], kind: str = "openvino") -> Pass:
     import keras
     import openvino
 
     if keras.backend.backend() != "tensorflow":
         raise ValueError(
-            f"`kind` 'openvino' converts from TensorFlow, but Keras runs on {keras.backend.backend()}. "
+            f"`kind` {kind!r} converts from TensorFlow, but Keras runs on {keras.backend.backend()}. "
             f"Set KERAS_BACKEND=tensorflow, or use 'compiled'."
         )
     # Without a copy the converted model would read the variables' memory, and change with them.
-    return _request(openvino.convert_model(_traced(model, shape).get_concrete_function(), share_weights=False))
+    converted = openvino.convert_model(_traced(model, shape).get_concrete_function(), share_weights=False)
+    return _request(converted, "bf16" if kind == "openvino-bfloat16" else "f32")
 
 
 def _traced(model: Any, shape: tuple[int, ...]) -> Any:
@@ -243,12 +249,12 @@ def _traced(model: Any, shape: tuple[int, ...]) -> Any:
     return tf.function(lambda images: model(images, training=False), input_signature=[tf.TensorSpec(shape, tf.float32)])
 
 
-def _request(model: Any) -> Pass:
-    """Compile an OpenVINO model for this processor and return its pass."""
+def _request(model: Any, precision: str = "f32") -> Pass:
+    """Compile an OpenVINO model for this processor and return its pass; products are taken in ``precision``."""
     import openvino
 
     # OpenVINO takes bfloat16 by itself where the processor has it, which moves logits by up to half a unit.
-    settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+    settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
     threads = os.environ.get("OMP_NUM_THREADS", "")
     if threads.isdecimal():
         settings["INFERENCE_NUM_THREADS"] = int(threads)

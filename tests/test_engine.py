@@ -11,6 +11,8 @@ import pytest
 
 from rrr_utils import engine, networks, weights
 
+FLOAT32 = ("compiled", "openvino")
+
 
 @pytest.fixture(scope="module")
 def network():
@@ -25,7 +27,7 @@ def direct(network, images):
     return np.array(network.model(images.astype(np.float32), training=False))
 
 
-@pytest.mark.parametrize("kind", engine.KINDS)
+@pytest.mark.parametrize("kind", FLOAT32)
 def test_logits_are_those_of_the_model(network, kind):
     """Whatever the number of images, with 4 at a time, the result is the model's in inference mode."""
     run = engine.forward(network, kind, batch=4)
@@ -41,7 +43,7 @@ def test_both_engines_agree_on_random_weights():
     """Compiled and OpenVINO passes differ by less than 1e-3 of the logits' scale: float32 in both, not bfloat16."""
     network = networks.build("mobilenet", classes=4, size=64, alpha=0.25, weights=None)
     images = pictures(8, 64)
-    compiled, converted = (engine.forward(network, kind, batch=8)(images) for kind in engine.KINDS)
+    compiled, converted = (engine.forward(network, kind, batch=8)(images) for kind in FLOAT32)
     assert np.ptp(compiled) > 0
     np.testing.assert_allclose(converted, compiled, atol=1e-3 * np.abs(compiled).max())
     # Inference mode: in training mode, batch normalisation would answer otherwise.
@@ -123,6 +125,19 @@ def test_openvino_is_told_to_stay_in_float32(network, monkeypatch):
     engine.forward(network, "openvino")
     assert seen["INFERENCE_PRECISION_HINT"] == "f32"
     assert seen["INFERENCE_NUM_THREADS"] == 1
+    engine.forward(network, "openvino-bfloat16")
+    assert seen["INFERENCE_PRECISION_HINT"] == "bf16"
+
+
+def test_bfloat16_is_asked_for_and_drifts_little(network):
+    """No network gets it by itself; asked for, logits are off by at most eight bits' worth of their scale."""
+    assert engine.fastest(network.model) != "openvino-bfloat16"
+    images, state = pictures(5), [weights.take(network.model)]
+    exact = direct(network, images)
+    (each,) = engine.forward_each(network.model, state, "openvino-bfloat16", batch=2)
+    for run in (engine.forward(network, "openvino-bfloat16", batch=4), each):
+        drift = np.abs(run(images) - exact).max()
+        assert drift < 0.05 * np.abs(exact).max()
 
 
 STARTED = """
@@ -183,7 +198,7 @@ def test_an_error_behind_the_quiet_start_is_shown(capfd):
     assert capfd.readouterr().err == "the reason, and on"
 
 
-@pytest.mark.parametrize("kind", engine.KINDS)
+@pytest.mark.parametrize("kind", FLOAT32)
 def test_one_pass_for_each_state_of_the_weights(kind):
     """Each pass answers with its own state, whatever weights the model has by then."""
     network = networks.build("convnet", classes=3, size=32, weights=None)

@@ -139,6 +139,29 @@ def test_differences_draws_the_table():
         figures.differences(table[:0])
 
 
+def test_a_comparison_that_was_not_run_has_no_dot():
+    """It keeps its line, its name and its target."""
+    table = pd.DataFrame({"what": ["a", "b"], "against": "x", "ratio": [2.0, np.nan], "target": [3.0, 2.0]})
+    (axes,) = figures.speed_ratios(table).axes
+    dots = [line for line in axes.lines if line.get_marker() == "o" and len(line.get_xdata())]
+    assert [line.get_ydata()[0] for line in dots] == [0]
+    assert "not run" in [text.get_text() for text in axes.texts]
+
+
+def test_speed_growth_draws_the_table_beside_what_is_in_proportion():
+    """A panel for each thing that was varied, and a line through its first point: 4 times as many, 4 times as long."""
+    table = pd.DataFrame(
+        {"varied": ["images"] * 2 + ["samples"] * 2, "value": [2, 8, 100, 200], "seconds": [1.0, 3.0, 0.5, 2.0]}
+    )
+    panels = figures.speed_growth(table).axes
+    assert [axes.get_xlabel() for axes in panels] == ["images", "samples"]
+    measured, proportion = panels[0].lines
+    assert_allclose(measured.get_ydata(), [1.0, 3.0])
+    assert_allclose(proportion.get_ydata(), [1.0, 4.0])
+    with pytest.raises(ValueError, match="one row for each"):
+        figures.speed_growth(pd.concat([table, table]))
+
+
 def test_score_by_explainer_draws_the_table_and_chance_beside_it():
     """Every dot has a tick at its own chance; a missing cell and a missing interval are simply not drawn."""
     table = filled(explainer=EXPLAINERS, trained_on=KINDS).iloc[:-1]

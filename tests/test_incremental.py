@@ -135,3 +135,20 @@ def test_windows_do_not_grow_with_the_number_of_positions(vgg, monkeypatch):
     Occlusion(40, 8, batch=5)(vgg, pictures(1), [0])
     assert max(sizes) == 5
     assert sum(size for size in sizes) > 81
+
+
+def test_a_small_patch_may_reach_the_end_of_what_checkpoints_share():
+    """Where windows stay small up to the cut, the shared part is the chain alone, with nothing behind it to run."""
+    network = networks.build("convnet", classes=2, size=128, weights=None)
+    checkpoints = stack.Stack(network)
+    for factor in (1.0, 0.5):
+        head = network.model.get_layer("logits").kernel
+        head.assign(head * factor)
+        checkpoints.add(weights.take(network.model))
+    assert checkpoints.cut == "dense"
+    image, one = pictures(1, 128), np.array([1])
+    quick, plain = (
+        Occlusion(16, 16, incremental=way).of_each(checkpoints, image, one, signed=True) for way in (True, False)
+    )
+    assert np.abs(plain).max() > 0
+    np.testing.assert_allclose(quick, plain, atol=1e-4)

@@ -181,6 +181,8 @@ class Chain:
 
     def _tail(self, done: int, batch: int) -> engine.Pass:
         """Return the pass from the map behind the first ``done`` steps to the output."""
+        if self._tensors[done - 1] is self._output:  # the model is the chain, and small windows reach its end
+            return lambda maps: maps
         if (done, batch) not in self._tails:
             rest = keras.Model(self._tensors[done - 1], self._output)
             self._tails[done, batch] = engine.forward(rest, batch=batch)

@@ -5,7 +5,7 @@ from rrr_utils.figures.differences import differences
 from rrr_utils.figures.dots import accuracy_by_background, score_by_explainer
 from rrr_utils.figures.epochs import accuracy_over_epochs, score_over_epochs
 from rrr_utils.figures.grids import explanation_grid, mask_grid
-from rrr_utils.figures.speed import speed_ratios
+from rrr_utils.figures.speed import speed_growth, speed_ratios
 from rrr_utils.figures.story import story, story_in_words
 from rrr_utils.figures.style import BACKGROUND_LABELS, STYLE, Style
 
@@ -23,6 +23,7 @@ __all__ = [
     "picture_row",
     "score_by_explainer",
     "score_over_epochs",
+    "speed_growth",
     "speed_ratios",
     "story",
     "story_in_words",

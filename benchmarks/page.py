@@ -1,0 +1,16 @@
+"""Execute book/speed.ipynb in place from the results that are there: `make bench-page`, in seconds."""
+
+from rrr_utils import executed, files, paths, run_notebook, worker
+
+
+def main() -> None:
+    """Execute the page and leave it without times and places."""
+    worker.environment()
+    page, build = paths.root() / "book" / "speed.ipynb", paths.root() / "build"
+    build.mkdir(exist_ok=True)
+    files.write_text(page, executed.text(executed.strip(run_notebook.execute(page, build / page.name, {}))))
+    print(f"Written: {page.relative_to(paths.root())}")
+
+
+if __name__ == "__main__":
+    main()
