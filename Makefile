@@ -6,8 +6,10 @@ PROFILE ?= default
 PORT ?= 8000
 PYTHON ?=
 
-BIN := .venv/bin/python
-READY := .venv/.ready
+KERAS_BACKEND ?= tensorflow
+VENV := .venv$(if $(filter-out tensorflow,$(KERAS_BACKEND)),-$(KERAS_BACKEND))
+BIN := $(VENV)/bin/python
+READY := $(VENV)/.ready
 FILE = studies/$(STUDY).yaml
 LAUNCH = --jobs $(JOBS) --threads $(THREADS) --profile $(PROFILE)
 
@@ -18,12 +20,16 @@ export OPENBLAS_NUM_THREADS = $(THREADS)
 export MKL_NUM_THREADS = $(THREADS)
 export TF_NUM_INTRAOP_THREADS = $(THREADS)
 export TF_NUM_INTEROP_THREADS = $(THREADS)
+export KERAS_BACKEND
 export TF_CPP_MIN_LOG_LEVEL := 3
 export PYTHONHASHSEED := 0
 
+# The unit tests of what a Keras backend computes.
+ON_BACKENDS = backends engine grad_cam occlusion lime incremental stack networks adoption frozen training scoring
+
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help study test plan book serve lab notebooks lint lock publish bench bench-quick bench-page bench-peers venv clean
+.PHONY: help study test test-backends plan book serve lab notebooks lint lock publish bench bench-quick bench-page bench-peers venv clean
 
 help: ## this list
 	@echo "make study            run the study '$(STUDY)' and build its book; goes on where it was stopped"
@@ -32,7 +38,7 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/\1|\2/p' Makefile | grep -v '^study|\|^test|' | while IFS='|' read -r name what; do printf 'make %-16s %s\n' "$$name" "$$what"; done
 	@echo
 	@echo "Variables: STUDY=demo (a file of studies/), JOBS=2 (notebooks at once; 0: one a core), THREADS=1 (of each),"
-	@echo "PROFILE=default (of workflow/profiles), PYTHON=python3.12, RRR_DATA_DIR (real data), RRR_RUNS (where runs go)"
+	@echo "PROFILE=default (of workflow/profiles), KERAS_BACKEND=jax, PYTHON=python3.12, RRR_DATA_DIR (real data), RRR_RUNS (where runs go)"
 
 study: $(READY) ## run a study and build its book
 	@$(BIN) workflow/launch.py run "$(FILE)" $(LAUNCH)
@@ -49,6 +55,9 @@ test: $(READY) lint ## check everything
 	@echo "== The book: every warning is an error"
 	@$(BIN) workflow/build_book.py committed
 	@echo "All tests passed."
+
+test-backends: .venv-jax/.ready ## unit tests with Keras on JAX, in .venv-jax; its maps and losses against TensorFlow's
+	KERAS_BACKEND=jax .venv-jax/bin/python -m pytest -m "not slow" $(patsubst %,tests/test_%.py,$(ON_BACKENDS))
 
 plan: $(READY) ## the jobs of a study, what is done, and what the rest costs
 	@$(BIN) workflow/launch.py plan "$(FILE)" $(LAUNCH)
@@ -106,6 +115,10 @@ clean: ## delete what was built; runs and .venv stay
 	rm -rf _build build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@echo "Runs are in runs/, packages in .venv: delete these folders by hand if you want to."
 
-$(READY): requirements.lock pyproject.toml workflow/setup.sh
+.venv/.ready: requirements.lock pyproject.toml workflow/setup.sh
 	@PYTHON="$(PYTHON)" sh workflow/setup.sh
+	@touch $@
+
+.venv-%/.ready: .venv/.ready requirements-%.txt
+	@sh workflow/setup.sh backend $*
 	@touch $@

@@ -1,4 +1,4 @@
-"""The forward pass of a network, compiled; and the start of TensorFlow with a fixed number of threads."""
+"""The forward pass of a network, compiled; and the start of Keras' backend with a fixed number of threads."""
 
 import contextlib
 import os
@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rrr_utils import compilers
 from rrr_utils.choices import one_of
+from rrr_utils.compilers import Pass
 
 if TYPE_CHECKING:  # Keras takes ten seconds to import, and `start` has to come before it
     import keras
@@ -18,42 +20,48 @@ if TYPE_CHECKING:  # Keras takes ten seconds to import, and `start` has to come 
 
 KINDS = ("compiled", "openvino", "openvino-bfloat16")
 
-Pass = Callable[[np.ndarray], np.ndarray]
+# The number of threads that `start` has set.
+_started: int | None = None
 
 
 def start(threads: int | None = None) -> int:
-    """Import TensorFlow quietly, fix its number of threads, make its operations deterministic; return the number.
+    """Import Keras and its backend quietly, fix its number of threads, make its operations deterministic.
 
-    To be called before anything else runs on TensorFlow, because the number cannot be changed afterwards; calling it
+    Returns the number of threads.
+
+    To be called before anything else runs on the backend, because the number cannot be changed afterwards; calling it
     again with the same number does nothing. The default is the environment variable ``RRR_THREADS``, else 1: training
     gives the same bits for the same seed, number of threads and kind of processor. NumPy's and OpenVINO's threads
     follow. What the import writes to file descriptor 2 is dropped, unless the import fails.
 
-    Raises ``ValueError`` for a number below 1 and ``RuntimeError`` where TensorFlow runs with another number already.
+    The backend is Keras' own choice: TensorFlow, unless ``KERAS_BACKEND`` says ``jax`` or ``torch``.
+
+    Raises ``ValueError`` for a number below 1 and for another backend, and ``RuntimeError`` where the backend runs with
+    another number already.
     """
+    global _started
     count = _threads() if threads is None else threads
     if count < 1:
         raise ValueError(f"The number of threads must be at least 1, but {count} was passed (RRR_THREADS sets it).")
+    if _started == count:
+        return count
     os.environ["OMP_NUM_THREADS"] = str(count)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with _quiet():
-        import tensorflow as tf
+        import keras
         import threadpoolctl  # type: ignore[import-untyped]
 
         try:
-            tf.config.threading.set_intra_op_parallelism_threads(count)
-            tf.config.threading.set_inter_op_parallelism_threads(count)
+            if _started is not None:
+                raise RuntimeError(f"engine.start() set {_started}")
+            compilers.current().start(count)
         except RuntimeError as error:
             raise RuntimeError(
-                f"TensorFlow already runs with another number of threads than {count}, and cannot change it ({error}). "
-                f"Restart the kernel and call engine.start() first."
+                f"{keras.backend.backend()} already runs with another number of threads than {count}, and cannot "
+                f"change it ({error}). Restart the kernel and call engine.start() first."
             ) from error
-        # Each checkpoint's network is a new one to compile, which TensorFlow would warn of in the notebooks.
-        tf.get_logger().setLevel("ERROR")
-        tf.config.experimental.enable_op_determinism()
-        tf.random.set_seed(0)  # deterministic operations refuse to draw without; `fit` shuffles by it
-        tf.constant(0)  # TensorFlow reports on the processor when it first runs
     threadpoolctl.threadpool_limits(count)
+    _started = count
     return count
 
 
@@ -103,7 +111,7 @@ def forward_each(
     _check(kind, batch)
     shape = (batch, *model.input_shape[1:])
     names = [layer.name for layer in model.layers]
-    make = _stateless(model, shape) if kind == "compiled" else None
+    make = _of_states(model, shape) if kind == "compiled" else None
     passes = []
     for state in states:
         weights.put(model, state, names, "the state")
@@ -112,19 +120,15 @@ def forward_each(
     return passes
 
 
-def compiled(function: Callable[[Any], Any], shape: tuple[int | None, ...]) -> Pass:
+def compiled(
+    function: Callable[[Any], Any], shape: tuple[int | None, ...], variables: Sequence["keras.Variable"] = ()
+) -> Pass:
     """Return ``function``, made of ``keras.ops``, compiled for float32 arrays of ``shape``; None stands for any length.
 
-    Weights that it reads and that are changed later count. Under another backend than TensorFlow it runs as it is.
+    ``variables`` are the Keras variables that it reads: what they are changed to later counts. Under JAX each length is
+    compiled when it first comes; PyTorch compiles nothing.
     """
-    import keras
-
-    if keras.backend.backend() != "tensorflow":
-        return lambda array: np.asarray(keras.ops.convert_to_numpy(function(array)))
-    import tensorflow as tf
-
-    traced = tf.function(function, input_signature=[tf.TensorSpec(shape, tf.float32)])
-    return lambda array: traced(array).numpy()
+    return compilers.current().function(function, shape, variables)
 
 
 def fastest(model: "keras.Model") -> str:
@@ -183,70 +187,42 @@ def _threads() -> int:
 
 
 def _compiled(model: Any, shape: tuple[int, ...]) -> Pass:
-    import keras
-
-    if keras.backend.backend() != "tensorflow":
-        # Keras compiles this on every backend, but leaves the batch open, so each other size would compile again.
-        return lambda images: keras.ops.convert_to_numpy(model.predict_on_batch(images))
-    traced = _traced(model, shape)
-    return lambda images: traced(images).numpy()
+    return compilers.current().network(model, shape)
 
 
-def _stateless(model: Any, shape: tuple[int, ...]) -> Callable[[Mapping[str, np.ndarray]], Pass]:
+def _of_states(model: Any, shape: tuple[int, ...]) -> Callable[[Mapping[str, np.ndarray]], Pass]:
     """Return the function from a state to the model's pass with these weights; it is compiled once."""
     import keras
 
     from rrr_utils import weights
 
-    if keras.backend.backend() != "tensorflow":
-
-        def assigned(state: Mapping[str, np.ndarray]) -> Pass:
-            def run(inputs: np.ndarray) -> np.ndarray:
-                weights.put(model, state, [layer.name for layer in model.layers], "the state")
-                return keras.ops.convert_to_numpy(model.predict_on_batch(inputs))
-
-            return run
-
-        return assigned
-    import tensorflow as tf
-
     keys = {id(variable): key for key, variable in weights.variables(model).items()}
     parts = [model.trainable_variables, model.non_trainable_variables]
-    specs = [[tf.TensorSpec(variable.shape, variable.dtype) for variable in part] for part in parts]
-
-    @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32), *specs])
-    def stateless(inputs: Any, trained: Any, fixed: Any) -> Any:
-        return model.stateless_call(trained, fixed, inputs, training=False)[0]
+    bind = compilers.current().stateless(model, shape)
 
     def taken(state: Mapping[str, np.ndarray]) -> Pass:
         # A variable without a key is the state of a random generator, which inference does not draw from.
-        values = [
-            [tf.constant(state[keys[id(v)]] if id(v) in keys else keras.ops.convert_to_numpy(v)) for v in part]
-            for part in parts
-        ]
-        return lambda inputs: stateless(inputs, *values).numpy()
+        return bind(
+            [[state[keys[id(v)]] if id(v) in keys else keras.ops.convert_to_numpy(v) for v in part] for part in parts]
+        )
 
     return taken
 
 
 def _openvino(model: Any, shape: tuple[int, ...], kind: str = "openvino") -> Pass:
     import keras
-    import openvino
 
     if keras.backend.backend() != "tensorflow":
         raise ValueError(
             f"`kind` {kind!r} converts from TensorFlow, but Keras runs on {keras.backend.backend()}. "
             f"Set KERAS_BACKEND=tensorflow, or use 'compiled'."
         )
+    import openvino
+
     # Without a copy the converted model would read the variables' memory, and change with them.
-    converted = openvino.convert_model(_traced(model, shape).get_concrete_function(), share_weights=False)
+    traced = compilers.TensorFlow.traced(model, shape)
+    converted = openvino.convert_model(traced.get_concrete_function(), share_weights=False)
     return _request(converted, "bf16" if kind == "openvino-bfloat16" else "f32")
-
-
-def _traced(model: Any, shape: tuple[int, ...]) -> Any:
-    import tensorflow as tf
-
-    return tf.function(lambda images: model(images, training=False), input_signature=[tf.TensorSpec(shape, tf.float32)])
 
 
 def _request(model: Any, precision: str = "f32") -> Pass:

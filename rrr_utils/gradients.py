@@ -47,7 +47,8 @@ def activations_and_gradients(
     Raises
     ------
     ValueError
-        If there is no such layer, if its output has another number of axes, or if the logits do not depend on it.
+        If there is no such layer, if its output has another number of axes, if the logits do not depend on it, or if
+        Keras runs on a backend other than TensorFlow, JAX and PyTorch.
     """
     one_of("target", target, TARGETS)
     pictures, labels = np.asarray(images), np.asarray(classes, dtype=np.int32)
@@ -70,32 +71,44 @@ def _compile(model: keras.Model, layer: str, target: str) -> Pass:
             f"Layer {layer!r} must put out (N, h, w, K), but its output has the shape {tuple(output.shape)}. "
             "Name a convolution or its activation."
         )
-    both = keras.Model(model.inputs, [output, model.outputs[0]])
+    if not _reaches(output, model.outputs[0]):
+        raise ValueError(
+            f"The logits do not depend on layer {layer!r}, so they have no gradient there. "
+            "Name a layer between the images and the logits."
+        )
     backend = keras.backend.backend()
-    one_of("backend", backend, _BACKENDS)
-    return _BACKENDS[backend](both, layer, target)
+    one_of("KERAS_BACKEND", backend, _BACKENDS)
+    return _BACKENDS[backend](model, output, target)
 
 
-def _tensorflow(both: keras.Model, layer: str, target: str) -> Pass:
+def _reaches(tensor: Any, end: Any) -> bool:
+    """Return whether ``end`` is computed from ``tensor``, by the graph of the layers' calls."""
+    seen, waiting = set(), [end]
+    while waiting:
+        one = waiting.pop()
+        if one is tensor:
+            return True
+        if id(one) not in seen:
+            seen.add(id(one))
+            history = one._keras_history
+            waiting += history.operation._inbound_nodes[history.node_index].input_tensors
+    return False
+
+
+def _tensorflow(model: keras.Model, output: Any, target: str) -> Pass:
     # Imported here, so that the module loads on another backend.
     import tensorflow as tf
 
-    shape = both.inputs[0].shape
+    both = keras.Model(model.inputs, [output, model.outputs[0]])
 
     # A free number of images: one trace serves every batch, with no padding to compute in vain.
-    @tf.function(input_signature=[tf.TensorSpec(shape, tf.float32), tf.TensorSpec([None], tf.int32)])
+    @tf.function(input_signature=[tf.TensorSpec(both.inputs[0].shape, tf.float32), tf.TensorSpec([None], tf.int32)])
     def run(images: Any, classes: Any) -> Any:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(images)
             activations, logits = both(images, training=False)
-            outputs = tf.nn.softmax(logits) if target == "probability" else logits
-            chosen = tf.gather(outputs, classes, batch_dims=1)
-        gradients = tape.gradient(chosen, activations)
-        if gradients is None:
-            raise ValueError(
-                f"The logits do not depend on layer {layer!r}, so they have no gradient there. "
-                "Name a layer between the images and the logits."
-            )
+            chosen = _chosen(logits, classes, target)
+        gradients = tape.gradient(chosen, activations, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         return tf.cast(activations, tf.float32), tf.cast(gradients, tf.float32)
 
     def compiled(
@@ -108,4 +121,72 @@ def _tensorflow(both: keras.Model, layer: str, target: str) -> Pass:
     return compiled
 
 
-_BACKENDS: dict[str, Callable[[keras.Model, str, str], Pass]] = {"tensorflow": _tensorflow}
+def _jax(model: keras.Model, output: Any, target: str) -> Pass:
+    import jax
+
+    before, behind = _halves(model, output)
+
+    @jax.jit
+    def run(images: Any, classes: Any, states: Any) -> Any:
+        activations = before.stateless_call(*states[0], images, training=False)[0]
+
+        def chosen(activations: Any) -> Any:
+            logits = behind.stateless_call(*states[1], [images, activations], training=False)[0]
+            return keras.ops.sum(_chosen(logits, classes, target))  # an image's output depends on no other image
+
+        return activations.astype("float32"), jax.grad(chosen)(activations).astype("float32")
+
+    def compiled(
+        images: NDArray[np.float32], classes: NDArray[np.int32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        # Another number of images would be compiled anew, which takes longer than the images that are added.
+        count, missing = len(images), BATCH - len(images)
+        images = np.concatenate([images, np.zeros((missing, *images.shape[1:]), images.dtype)])
+        states = [
+            [[variable.value for variable in part] for part in (half.trainable_variables, half.non_trainable_variables)]
+            for half in (before, behind)
+        ]
+        activations, gradients = run(images, np.concatenate([classes, np.zeros(missing, classes.dtype)]), states)
+        return np.asarray(activations)[:count], np.asarray(gradients)[:count]
+
+    compiled.traces = run._cache_size  # type: ignore[attr-defined]
+    return compiled
+
+
+def _torch(model: keras.Model, output: Any, target: str) -> Pass:
+    import torch
+
+    before, behind = _halves(model, output)
+
+    def run(images: NDArray[np.float32], classes: NDArray[np.int32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        pictures, labels = keras.ops.convert_to_tensor(images), keras.ops.convert_to_tensor(classes)
+        with torch.no_grad():
+            activations = before(pictures, training=False)
+        with torch.enable_grad():
+            activations = activations.detach().requires_grad_()
+            chosen = _chosen(behind([pictures, activations], training=False), labels, target)
+            (gradients,) = torch.autograd.grad(chosen.sum(), activations)
+        return tuple(np.asarray(keras.ops.convert_to_numpy(part.detach().float())) for part in (activations, gradients))
+
+    return run
+
+
+def _halves(model: keras.Model, output: Any) -> tuple[keras.Model, keras.Model]:
+    """Return the models from images to a layer's ``output``, and from images and that output to the logits.
+
+    The second needs the images for what goes round the layer, as a shortcut does; the rest of them is not computed.
+    """
+    return keras.Model(model.inputs, output), keras.Model([*model.inputs, output], model.outputs[0])
+
+
+def _chosen(logits: Any, classes: Any, target: str) -> Any:
+    """Return each image's output (N,) for its own class."""
+    outputs = keras.ops.softmax(logits) if target == "probability" else logits
+    return keras.ops.take_along_axis(outputs, keras.ops.expand_dims(classes, 1), axis=1)[:, 0]
+
+
+_BACKENDS: dict[str, Callable[[keras.Model, Any, str], Pass]] = {
+    "tensorflow": _tensorflow,
+    "jax": _jax,
+    "torch": _torch,
+}

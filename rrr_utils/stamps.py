@@ -11,6 +11,7 @@ from typing import Any
 
 from rrr_utils import closure, files
 
+_BACKENDS = ("tensorflow", "jax", "torch")
 _DISTRIBUTIONS = {"PIL": "pillow", "skimage": "scikit-image", "sklearn": "scikit-learn", "yaml": "pyyaml"}
 
 
@@ -140,12 +141,21 @@ def threads() -> int:
     return int(os.environ.get("RRR_THREADS") or 1)
 
 
+def backend() -> str:
+    """Return the Keras backend that a run computes with, ``$KERAS_BACKEND``, by default TensorFlow."""
+    return os.environ.get("KERAS_BACKEND") or "tensorflow"
+
+
 def versions(imported: Iterable[str]) -> dict[str, str]:
-    """Return the installed versions of third-party libraries by the names under which they are imported."""
+    """Return the installed versions of third-party libraries by the names under which they are imported.
+
+    With Keras also its backend's: of TensorFlow, JAX and PyTorch the one that Keras runs on, and no other.
+    """
     names = set(imported)
-    if "keras" in names:
-        names.add(os.environ.get("KERAS_BACKEND") or "tensorflow")
     found = {"python": f"{sys.version_info.major}.{sys.version_info.minor}"}
+    if "keras" in names:
+        # The engine imports whichever backend Keras runs on; the others decide nothing, installed or not.
+        names = names - set(_BACKENDS) | {backend()}
     for name in sorted(names - set(sys.stdlib_module_names)):
         for distribution in (_DISTRIBUTIONS.get(name, name), f"{name}-cpu"):
             try:

@@ -69,12 +69,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def environment(progress: Path | None = None) -> None:
-    """Set what kernels inherit: absolute places, the number of threads, a fixed order of sets, no bars."""
+    """Set what kernels inherit: absolute places, threads, the Keras backend, a fixed order of sets, no bars."""
     os.environ.update(dict.fromkeys(THREADS, str(stamps.threads())))
     os.environ.update(
         {
             "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3"),
             "PYTHONHASHSEED": "0",
+            "KERAS_BACKEND": stamps.backend(),
             "TQDM_DISABLE": "1",
             "RRR_ROOT": str(paths.root()),
             "RRR_RUNS": str(paths.runs()),

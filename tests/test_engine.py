@@ -11,7 +11,7 @@ import pytest
 
 from rrr_utils import engine, networks, weights
 
-FLOAT32 = ("compiled", "openvino")
+each_kind = pytest.mark.parametrize("kind", ["compiled", pytest.param("openvino", marks=pytest.mark.tensorflow)])
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def direct(network, images):
     return np.array(network.model(images.astype(np.float32), training=False))
 
 
-@pytest.mark.parametrize("kind", FLOAT32)
+@each_kind
 def test_logits_are_those_of_the_model(network, kind):
     """Whatever the number of images, with 4 at a time, the result is the model's in inference mode."""
     run = engine.forward(network, kind, batch=4)
@@ -39,6 +39,7 @@ def test_logits_are_those_of_the_model(network, kind):
     assert run(pictures(0)).shape == (0, 3)
 
 
+@pytest.mark.tensorflow
 def test_both_engines_agree_on_random_weights():
     """Compiled and OpenVINO passes differ by less than 1e-3 of the logits' scale: float32 in both, not bfloat16."""
     network = networks.build("mobilenet", classes=4, size=64, alpha=0.25, weights=None)
@@ -111,6 +112,7 @@ def test_images_of_another_size_are_refused(network):
         engine.forward(network, batch=0)
 
 
+@pytest.mark.tensorflow
 def test_openvino_is_told_to_stay_in_float32(network, monkeypatch):
     """The precision and the number of threads are set, not left to the processor that happens to be there."""
     seen = {}
@@ -161,6 +163,7 @@ except RuntimeError as error:
 
 
 @pytest.mark.slow
+@pytest.mark.tensorflow
 def test_a_started_engine_is_quiet_and_keeps_its_threads(monkeypatch):
     """Nothing reaches file descriptor 2 from the import to training; the number of threads is fixed, then refused."""
     for name in ("TF_CPP_MIN_LOG_LEVEL", "RRR_THREADS"):
@@ -198,7 +201,7 @@ def test_an_error_behind_the_quiet_start_is_shown(capfd):
     assert capfd.readouterr().err == "the reason, and on"
 
 
-@pytest.mark.parametrize("kind", FLOAT32)
+@each_kind
 def test_one_pass_for_each_state_of_the_weights(kind):
     """Each pass answers with its own state, whatever weights the model has by then."""
     network = networks.build("convnet", classes=3, size=32, weights=None)
@@ -221,6 +224,7 @@ def test_a_state_that_lacks_a_weight_is_named(network):
         engine.forward_each(network.model, [state])
 
 
+@pytest.mark.tensorflow
 def test_the_fastest_pass_follows_the_layers():
     """OpenVINO where there is batch normalisation to fold, TensorFlow for plain convolutions and for a head."""
     mobile = networks.build("mobilenet", classes=2, size=32, alpha=0.25, weights=None)

@@ -344,6 +344,7 @@ NETWORKS = [("vgg16", 1.0), ("resnet50", 1.0), ("mobilenet", 0.25)]
 
 
 @pytest.mark.slow
+@pytest.mark.tensorflow
 @pytest.mark.filterwarnings("ignore:Please import `zoom`:DeprecationWarning")
 @pytest.mark.parametrize(("name", "alpha"), NETWORKS, ids=[name for name, _ in NETWORKS])
 def test_maps_agree_with_tf_keras_vis_on_the_real_networks(name, alpha):

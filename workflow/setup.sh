@@ -1,6 +1,7 @@
 #!/bin/sh
 # Make .venv with exactly the packages of requirements.lock, and this project in it; with the argument `lock`, resolve
-# requirements.in into requirements.lock. Started by `make`, in the project's folder. $PYTHON chooses the interpreter.
+# requirements.in into requirements.lock; with `backend jax`, make .venv-jax, which has JAX in TensorFlow's place.
+# Started by `make`, in the project's folder. $PYTHON chooses the interpreter.
 set -eu
 
 suits() {
@@ -30,6 +31,16 @@ if [ "${1:-}" = lock ]; then
     pip_settings
     exec "$bin" -m uv pip compile requirements.in --universal --python-version 3.11 --generate-hashes --no-header \
         --no-annotate --quiet -o requirements.lock
+fi
+
+if [ "${1:-}" = backend ]; then
+    pip_settings
+    other=.venv-$2
+    echo "== Making $other: the packages of requirements.lock with those of requirements-$2.txt in TensorFlow's place"
+    "$bin" -m uv venv --quiet --clear --python "$bin" "$other"
+    sed '/^tensorflow\(-cpu\)\{0,1\}==/,/[^\\]$/d' requirements.lock | cat - "requirements-$2.txt" > "$other/requirements.lock"
+    "$bin" -m uv pip sync --quiet --python "$other/bin/python" --require-hashes "$other/requirements.lock"
+    exec "$bin" -m uv pip install --python "$other/bin/python" --quiet --offline --no-deps --no-build-isolation -e .
 fi
 
 if [ ! -x .venv/bin/python ] || ! suits .venv/bin/python; then

@@ -200,7 +200,7 @@ def _local(step: Any) -> engine.Pass:
         result = keras.ops.conv(windows, step.kernel, padding="valid")
         return step.activation(result + step.bias if step.use_bias else result)
 
-    return engine.compiled(convolve, (None, None, None, step.kernel.shape[2]))
+    return engine.compiled(convolve, (None, None, None, step.kernel.shape[2]), step.weights)
 
 
 def _steps(model: keras.Model) -> list[Any]:
