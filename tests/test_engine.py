@@ -232,3 +232,13 @@ def test_the_fastest_pass_follows_the_layers():
     assert engine.fastest(mobile.model) == "openvino"
     assert engine.fastest(mobile.split("dense")[1]) == "compiled"
     assert engine.fastest(plain.model) == "compiled"
+
+
+def test_a_compiled_function_reads_variables_as_they_are_now():
+    """What a variable is changed to after the function was compiled counts; arrays of other lengths go through too."""
+    factor = keras.Variable(np.array([1, 2], np.float32))
+    run = engine.compiled(lambda array: array * factor, (None, 2), [factor])
+    np.testing.assert_array_equal(run(np.ones((3, 2), np.float32)), [[1, 2]] * 3)
+    factor.assign(np.array([3, 4], np.float32))
+    np.testing.assert_array_equal(run(np.ones((1, 2), np.float32)), [[3, 4]])
+    np.testing.assert_array_equal(run(np.ones((3, 2), np.float32)), [[3, 4]] * 3)
