@@ -135,7 +135,7 @@ class Jax:
 
 
 class Torch:
-    """PyTorch as it is, without gradients: nothing is compiled."""
+    """PyTorch as it is, without gradients: nothing is compiled. Not part of the tests."""
 
     @staticmethod
     def start(threads: int) -> None:

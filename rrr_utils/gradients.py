@@ -166,7 +166,7 @@ def _torch(model: keras.Model, output: Any, target: str) -> Pass:
             activations = activations.detach().requires_grad_()
             chosen = _chosen(behind([pictures, activations], training=False), labels, target)
             (gradients,) = torch.autograd.grad(chosen.sum(), activations)
-        return tuple(np.asarray(keras.ops.convert_to_numpy(part.detach().float())) for part in (activations, gradients))
+        return activations.detach().float().cpu().numpy(), gradients.float().cpu().numpy()
 
     return run
 
