@@ -93,7 +93,9 @@ def test_a_started_engine_is_quiet_and_says_what_it_cannot_do():
     assert f"converts from TensorFlow, but Keras runs on {conftest.BACKEND}. Set KERAS_BACKEND=tensorflow" in converted
 
 
-@pytest.mark.skipif(conftest.BACKEND != "jax", reason="PyTorch's number of threads can be changed at any time")
+@pytest.mark.skipif(
+    conftest.BACKEND != "jax", reason="is about JAX, whose number of threads is fixed when it first computes"
+)
 def test_a_late_start_is_refused():
     """Where JAX has computed something already, its number of threads is what it is, and the error says what to do."""
     done = subprocess.run([sys.executable, "-c", LATE], capture_output=True, text=True, timeout=300)
