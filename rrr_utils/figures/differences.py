@@ -29,7 +29,8 @@ def differences(table: pd.DataFrame, *, margin: float | None = None) -> Figure:
     columns = ["data", "network", "a", "b", "what", "difference", "low", "high", "finding"]
     check(table, columns, columns)
     names = {**{name: style.label for name, style in STYLE["explainer"].items()}, "accuracy": "accuracy"}
-    places = [f"{row.network} on {row.data}: {row.a} less {row.b}" for row in table.itertuples()]
+    rows = [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+    places = ["{network} on {data}: {a} less {b}".format(**row) for row in rows]
     order = list(dict.fromkeys(places))
     with theme():
         figure, axes = plt.subplots(figsize=(8.2, 1.2 + 0.32 * len(table) + 0.3 * len(order)), layout="constrained")
@@ -50,24 +51,24 @@ def differences(table: pd.DataFrame, *, margin: float | None = None) -> Figure:
                 zorder=4,
             )
             height += 0.9
-            for row in table[[each == place for each in places]].itertuples():
-                style = STYLE["explainer"].get(row.what)
+            for row in [row for row, own in zip(rows, places) if own == place]:
+                style = STYLE["explainer"].get(row["what"])
                 colour = style.colour if style else INK
-                one = pd.DataFrame({"low": [row.low], "mean": [row.difference], "high": [row.high]})
+                one = pd.DataFrame({"low": [row["low"]], "mean": [row["difference"]], "high": [row["high"]]})
                 axes.errorbar(
-                    [row.difference],
+                    [row["difference"]],
                     [height],
                     xerr=bars(one),
                     color=colour,
                     marker=style.marker if style else "P",
-                    markerfacecolor=colour if row.finding == _FILLED else "white",
+                    markerfacecolor=colour if row["finding"] == _FILLED else "white",
                     markersize=6.5,
                     elinewidth=1.6,
                     linestyle="none",
                     zorder=3,
                 )
                 ticks.append(height)
-                labels.append(names.get(row.what, row.what))
+                labels.append(names.get(row["what"], row["what"]))
                 height += 1.0
         axes.set_yticks(ticks, labels)
         axes.set_ylim(height - 0.3, -0.7)
