@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rrr_utils import explainers, figures, networks, statistics, tables
     from rrr_utils.metric import Average, avg_score, chance, score
+    from rrr_utils.own_model import examine
     from rrr_utils.scoring import AvgScore
+    from rrr_utils.triage import Triage
 
 __version__ = "0.1.0"
 
@@ -17,16 +19,23 @@ _HOMES = {
     "avg_score": "metric",
     "Average": "metric",
     "AvgScore": "scoring",
+    "Triage": "triage",
+    "examine": "own_model",
 }
 _MODULES = (
     "datasets",
     "engine",
+    "example",
     "explainers",
     "figures",
     "images",
     "masks",
     "metric",
     "networks",
+    "own_model",
+    "preprocessing",
+    "report",
+    "saved_models",
     "scoring",
     "shift",
     "sources",
@@ -34,13 +43,16 @@ _MODULES = (
     "study",
     "tables",
     "training",
+    "triage",
 )
 
 __all__ = [
     "Average",
     "AvgScore",
+    "Triage",
     "avg_score",
     "chance",
+    "examine",
     "explainers",
     "figures",
     "networks",

@@ -5,9 +5,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from rrr_utils.choices import one_of
 from rrr_utils.networks import Network, node_of
-from rrr_utils.preprocessing import MODES, NEUTRAL, Preprocess
+from rrr_utils.preprocessing import NEUTRAL, Preprocess, mode_of
 
 _CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)
 # Layers behind the last convolution that change where or how much is seen, not what: Grad-CAM reads before them.
@@ -24,6 +23,11 @@ _NOT_FEATURES = (
     keras.layers.Permute,
     keras.layers.Identity,
 )
+# What may stand before the first weights without changing where 0 lies other than by an affine map of each channel:
+# scaling, plain arithmetic (`preprocess_input` called on the input leaves it in the model), and augmentation, which
+# does nothing in inference.
+_SCALING = (keras.layers.Rescaling, keras.layers.Normalization, Preprocess)
+_ARITHMETIC = ("TrueDivide", "Divide", "Subtract", "Add", "Multiply")
 
 
 def adopt(model: keras.Model, preprocess: str | None = None, size: int | None = None) -> Network:
@@ -40,7 +44,8 @@ def adopt(model: keras.Model, preprocess: str | None = None, size: int | None = 
         A built Functional or Sequential classifier: one RGB image in, one row of classes out.
     preprocess
         What has to be done to raw RGB before ``model``: ``None`` (nothing: the model does it itself), ``"caffe"``,
-        ``"tf"`` or ``"torch"``, the modes of ``keras.applications``.
+        ``"tf"`` or ``"torch"``, the modes of ``keras.applications``, or the name of one of its modules
+        (``"mobilenet"``).
     size
         Side of the input in pixels; needed only where the model leaves it open.
 
@@ -51,8 +56,7 @@ def adopt(model: keras.Model, preprocess: str | None = None, size: int | None = 
     Raises ``ValueError`` with the remedy for a subclassed or unbuilt model, several inputs or outputs, an input that
     is not square RGB, several independent sigmoids, or two layers of one name.
     """
-    if preprocess is not None:
-        one_of("preprocess", preprocess, MODES)
+    preprocess = mode_of(preprocess)
     side = _check(model, size)
     images = keras.Input((side, side, 3), name="images")
     x = images if preprocess is None else Preprocess(preprocess, name="preprocess")(images)
@@ -177,15 +181,27 @@ def _logits(flat: keras.Model) -> Any:
     return x if x._keras_history.operation.name == "logits" else keras.layers.Identity(name="logits")(x)
 
 
+def scaling_layers(flat: keras.Model) -> list[str]:
+    """Return the names of a flat model's leading layers that scale the image and do nothing else to it."""
+    names = []
+    for layer in flat.layers[1:]:
+        kind = type(layer).__name__
+        if not isinstance(layer, _SCALING) and kind not in _ARITHMETIC and not kind.startswith("Random"):
+            break
+        if len(node_of(flat, layer).input_tensors) != 1:
+            break
+        names.append((layer.name, kind.startswith("Random")))
+    while names and names[-1][1]:
+        names.pop()
+    return [name for name, _ in names]
+
+
 def _neutral(flat: keras.Model) -> np.ndarray:
     """Return the colour that the model's own leading scaling layers map to 0: they are affine in each channel."""
-    x = flat.input
-    for layer in flat.layers[1:]:
-        if not isinstance(layer, (keras.layers.Rescaling, keras.layers.Normalization, Preprocess)):
-            break
-        x = node_of(flat, layer).outputs[0]
-    if x is flat.input:
+    leading = scaling_layers(flat)
+    if not leading:
         return np.zeros(3, np.float32)
+    x = node_of(flat, flat.get_layer(leading[-1])).outputs[0]
     scale = keras.Model(flat.input, x)
     side = flat.input.shape[1]
     black, white = (

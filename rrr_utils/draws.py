@@ -11,10 +11,13 @@ from rrr_utils import seeds
 def split(ids: Sequence[str], labels: ArrayLike, test_share: float, seed: int) -> NDArray[np.str_]:
     """Return ``"train"`` or ``"test"`` for each image, stratified by class.
 
-    Of each class the share ``test_share``, rounded, is tested on. The order in which the images are given does not
-    matter. Raises ``ValueError`` if a class has fewer than two images, because it needs one on either side.
+    Of each class the share ``test_share``, rounded, is tested on; 1 tests on all, for a model that is not trained
+    here. The order in which the images are given does not matter. Raises ``ValueError`` if a class has fewer than two
+    images, because it needs one on either side.
     """
     labels = np.asarray(labels)
+    if test_share == 1:
+        return np.full(len(ids), "test", dtype="<U5")
     parts = np.full(len(ids), "train", dtype="<U5")
     for label in np.unique(labels):
         members = _shuffled(ids, labels == label, seed, "split")

@@ -32,5 +32,9 @@ def data_dir() -> Path | None:
 
 
 def _from_environment(name: str) -> Path | None:
-    # A relative path is meant from the project: a kernel's working directory is the notebook's own folder.
-    return root() / Path(os.environ[name]).expanduser() if os.environ.get(name) else None
+    if not os.environ.get(name):
+        return None
+    path = Path(os.environ[name]).expanduser()
+    # A relative path is meant from the project: a kernel's working directory is the notebook's own folder. A whole
+    # one needs no project, so that the package alone can be used anywhere.
+    return path if path.is_absolute() else root() / path

@@ -114,7 +114,7 @@ def prepare(
     table = pd.DataFrame(rows).assign(study=study, data=name)
     usable = (table["status"] == "ok").to_numpy()
     counts = dict(Counter(table["status"]))
-    bare = sorted(set(dataset.classes) - set(table.loc[usable, "class"]))
+    bare = sorted(set(table["class"]) - set(table.loc[usable, "class"]))
     if bare:
         raise ValueError(
             f"Data set {name!r} has no usable image of {bare}; all images: {counts}. A classifier needs images with an "

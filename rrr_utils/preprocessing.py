@@ -9,12 +9,33 @@ from rrr_utils.choices import one_of
 
 MODES = ("caffe", "tf", "torch")
 
+#: The mode of each module of ``keras.applications``; None where the model scales raw RGB itself.
+KERAS = {
+    **dict.fromkeys(("resnet", "resnet50", "vgg16", "vgg19"), "caffe"),
+    **dict.fromkeys(("inception_resnet_v2", "inception_v3", "mobilenet", "mobilenet_v2", "nasnet"), "tf"),
+    **dict.fromkeys(("resnet_v2", "xception"), "tf"),
+    "densenet": "torch",
+    **dict.fromkeys(("convnext", "efficientnet", "efficientnet_v2", "mobilenet_v3"), None),
+}
+
 _MEAN = np.array([123.68, 116.779, 103.939], np.float32)  # RGB mean of ImageNet in Caffe's models
 _TORCH_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 _TORCH_DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
 
 #: The raw RGB colour that each mode maps to 0.
 NEUTRAL = {"caffe": _MEAN, "tf": np.full(3, 127.5, np.float32), "torch": 255 * _TORCH_MEAN}
+
+
+def mode_of(name: str | None) -> str | None:
+    """Return the mode called ``name``, or that of the module ``name`` of ``keras.applications`` (see ``KERAS``).
+
+    None, and a module whose models scale raw RGB themselves, give None: nothing is to be done. Another name raises
+    ``ValueError``.
+    """
+    if name is None or name in MODES:
+        return name
+    one_of("preprocess", name, [None, *MODES, *sorted(KERAS)])
+    return KERAS[name]
 
 
 @keras.saving.register_keras_serializable("rrr_utils")

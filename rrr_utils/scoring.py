@@ -10,14 +10,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from rrr_utils import engine, metric, networks, progress, tables
+from rrr_utils import metric, networks, progress, tables
 from rrr_utils.explainers import Explainer, explain, explainer
+from rrr_utils.explainers.base import as_forward
 from rrr_utils.prepared import Prepared
 from rrr_utils.runs import Run
 from rrr_utils.stack import Stack
 
 # Images that go through all checkpoints together: their maps are held for every checkpoint, 2 MB each at 224 px.
 _AT_ONCE = 16
+# Images a batch of a single network's pass, which is compiled once and used again after every epoch.
+_BATCH = 32
 
 
 def score_images(
@@ -46,7 +49,7 @@ def score_images(
     A data frame with the columns image, label, predicted, probability (of the label), correct, explainer, protocol,
     design, samples, variant, score (NaN for a zero map), chance and zero_map.
     """
-    logits = engine.forward(network)(pictures)
+    logits = as_forward(network, _BATCH)(pictures)
     maps = (each(network, pictures, labels, ids=ids) for each in asked)
     return _rows(logits, maps, masks, labels, ids, asked)
 

@@ -112,9 +112,13 @@ def change_background(data: Prepared, places: NDArray, background: str, seed: in
 
 
 def mean_background(data: Prepared) -> NDArray[np.float64]:
-    """Return the mean colour of the training images' backgrounds, ``(3,)`` float64 from 0 to 255."""
+    """Return the mean colour of the training images' backgrounds, ``(3,)`` float64 from 0 to 255.
+
+    Of all images, where none is a training image: somebody else's model was trained on images that are not here.
+    """
     total, count = np.zeros(3), 0
-    for place in data.where("train"):
+    train = data.where("train")
+    for place in train if len(train) else range(len(data.ids)):
         outside = data.images[place][data.masks[place] == 0]
         total += outside.sum(axis=0, dtype=np.float64)
         count += len(outside)

@@ -15,7 +15,7 @@ def main() -> int:
     shutil.rmtree(folder, ignore_errors=True)
     os.environ["RRR_RUNS"] = str(folder)
     worker.environment()
-    for notebook in sorted((paths.root() / "notebooks").glob("[0-9]*.ipynb")):
+    for notebook in sorted((paths.root() / "notebooks").glob("*.ipynb")):
         began = time.time()
         print(f"{notebook.name} ...", flush=True)
         try:

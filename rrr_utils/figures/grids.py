@@ -60,7 +60,7 @@ def explanation_grid(
             _plain(line[0], None if pictures is None else pictures[row], outlines[row])
             line[0].set_ylabel(titles[row], rotation=0, ha="right", va="center")
             for axes, (name, values) in zip(line[1:], reliefs.items()):
-                _show(axes, _overlay(values[row], None if pictures is None else pictures[row]))
+                _show(axes, overlay(values[row], None if pictures is None else pictures[row]))
                 _outline(axes, outlines[row])
                 if scores is not None:
                     axes.set_xlabel(_written(float(np.asarray(scores[name])[row])), labelpad=2, fontsize="small")
@@ -95,6 +95,17 @@ def mask_grid(
             else:
                 axes.set_visible(False)
     return figure
+
+
+def overlay(relevance: NDArray, picture: NDArray | None) -> NDArray:
+    """Return a map ``(H, W)`` in [0, 1] in colours, ``(H, W, 3)`` in [0, 1], over a faint grey ``picture`` if given."""
+    colours = colormaps[COLOURS](np.round(relevance * 32) / 32)[..., :3]
+    if picture is None:
+        return colours
+    grey = picture.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32) / 255
+    # Blurred a little and in few levels, it is enough to find one's way by, and compresses to a third.
+    faint = np.round(gaussian_filter(grey, len(grey) / 60) * 6) / 6
+    return 0.7 * colours + 0.3 * faint[..., None]
 
 
 def _grid(rows: int, columns: int) -> tuple[Figure, NDArray]:
@@ -137,17 +148,6 @@ def _outline(axes: Axes, mask: NDArray) -> None:
 
 def _written(score: float) -> str:
     return "no relevance" if np.isnan(score) else f"score {written(score)}"
-
-
-def _overlay(relevance: NDArray, picture: NDArray | None) -> NDArray:
-    """Return the map in colours, (H, W, 3), over a faint grey version of the picture if there is one."""
-    colours = colormaps[COLOURS](np.round(relevance * 32) / 32)[..., :3]
-    if picture is None:
-        return colours
-    grey = picture.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32) / 255
-    # Blurred a little and in few levels, it is enough to find one's way by, and compresses to a third.
-    faint = np.round(gaussian_filter(grey, len(grey) / 60) * 6) / 6
-    return 0.7 * colours + 0.3 * faint[..., None]
 
 
 def _masks(masks: ArrayLike) -> NDArray[np.float32]:

@@ -1,0 +1,220 @@
+"""A model of one's own on images of one's own: everything is checked, then scored."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+from scipy import optimize
+
+from rrr_utils import adoption, datasets, paths, prepared, progress, saved_models, scoring, shift, tables
+from rrr_utils import explainers as explainers_of
+from rrr_utils.choices import one_of
+from rrr_utils.datasets import folder
+from rrr_utils.explainers import CAM, Explainer
+from rrr_utils.explainers.base import as_forward
+from rrr_utils.masks import open_masker
+from rrr_utils.networks import Network
+from rrr_utils.prepared import Prepared
+from rrr_utils.triage import BATCH, Triage
+
+STUDY = "own"
+_NETWORKS = ("deeplab", "mask_rcnn")
+
+
+def examine(
+    model: keras.Model | Path | str,
+    images: Path | str,
+    masks: Path | str,
+    *,
+    preprocess: str | None = None,
+    explainers: Sequence[str | Mapping[str, Any] | Explainer] = ("grad_cam", "occlusion"),
+    backgrounds: Sequence[str] = ("random", "other", "mean"),
+    classes: Sequence[str] | None = None,
+    objects: Mapping[str, str] | None = None,
+    layer: str | None = None,
+    size: int | None = None,
+    most: int | None = None,
+    seed: int = 0,
+    out: Path | str = "triage",
+    mask_options: Mapping[str, Any] | None = None,
+) -> Triage:
+    """Score a model of one's own on images of one's own, and return what was found.
+
+    The images should be ones that the model was not trained on. Tables are written to ``out``; :meth:`Triage.report`
+    writes the report beside them.
+
+    Parameters
+    ----------
+    model
+        A Keras classifier, or the path of one that ``model.save`` wrote (see :func:`rrr_utils.saved_models.load`).
+        Nested backbones and ``Sequential`` models are flattened (see :func:`rrr_utils.networks.adopt`).
+    images
+        A folder with a subfolder of images for each class: ``images/cat/tom.jpg``.
+    masks
+        A folder with the masks under the same names, white on black, at their images' own size:
+        ``masks/cat/tom.png``. Or ``"deeplab"`` or ``"mask_rcnn"``, which find the object by its class's name.
+    preprocess
+        None if the model itself scales raw RGB from 0 to 255; else a module of ``keras.applications`` whose
+        ``preprocess_input`` it was trained with (``"mobilenet"``), or a mode of these: ``"caffe"``, ``"tf"``,
+        ``"torch"``.
+    explainers
+        Names, names with parameters (``{"name": "lime", "samples": 500}``), or explainers.
+    backgrounds
+        What is put behind the objects, see :func:`rrr_utils.shift.accuracy_by_background`.
+    classes
+        The names of the model's outputs in their order. By default the subfolders in the order of their names, as
+        ``keras.utils.image_dataset_from_directory`` has it. There may be classes without images.
+    objects
+        For ``deeplab`` and ``mask_rcnn``: the object's plain name where a class is called otherwise,
+        ``{"Abyssinian": "cat"}``.
+    layer
+        What Grad-CAM reads; by default the last map of more than one cell at or behind a convolution.
+    size
+        Side of the input in pixels, where the model leaves it open.
+    most
+        At most so many images, drawn by ``seed``, balanced by class.
+    mask_options
+        Options of the masker: ``model``, the path of its file, and ``threshold`` for ``mask_rcnn``.
+
+    Raises
+    ------
+    ValueError
+        Before anything is computed: if the model cannot be used, with the remedy; if its outputs are not as many as
+        the classes; for an unknown name or option.
+    FileNotFoundError
+        If the model or a folder is not there.
+    """
+    for background in backgrounds:
+        one_of("background", background, ("random", "other", "mean"))
+    named = not isinstance(model, keras.Model)
+    network = adoption.adopt(saved_models.load(model) if named else model, preprocess, size)
+    network = dataclasses.replace(network, name=Path(model).stem) if named else network
+    if layer is not None:
+        one_of("layer", layer, [each.name for each in network.model.layers])
+        network = dataclasses.replace(network, grad_cam_layer=layer)
+    asked = _explainers(explainers, network, seed)
+    dataset = _dataset(images, masks, classes, objects, most, seed)
+    if len(dataset.classes) != network.classes:
+        raise ValueError(
+            f"{network.name} has {network.classes} outputs, but there are {len(dataset.classes)} classes: "
+            f"{list(dataset.classes)[:12]}. Name the outputs in their order with `classes`; those without images too."
+        )
+    source = str(masks) if masks in _NETWORKS else "outlines"
+    # Only the maskers that are networks look for a file in the data folder.
+    data_dir = paths.data_dir() if source in _NETWORKS else None
+    masker = open_masker(source, dataset, data_dir, **(mask_options or {}))
+    path = Path(out).expanduser()
+    name = Path(images).expanduser().resolve().name
+    table = prepared.prepare(STUDY, name, dataset, masker, [network.size], path / "data", test_share=1, seed=seed)
+    data = dataclasses.replace(prepared.load(path / "data", network.size), name=name)
+    scores = _scores(network, data, asked)
+    changed = shift.accuracy_by_background(as_forward(network, BATCH), data, backgrounds, epoch=0, seed=seed).assign(
+        **_label(network, data)
+    )
+    tables.write(scores, path / "scores.parquet", "scores")
+    tables.write(changed, path / "shift.parquet", "shift")
+    found = Triage(network, data, asked, table, scores, changed, path)
+    return dataclasses.replace(found, notes=(*dataset.notes, *_doubts(found)))
+
+
+def _explainers(asked: Sequence[Any], network: Network, seed: int) -> tuple[Explainer, ...]:
+    if isinstance(asked, str) or not asked:
+        raise ValueError(f"`explainers` must be a list such as ['grad_cam'], but {asked!r} was passed.")
+    made = []
+    for each in asked:
+        if isinstance(each, Explainer):
+            made.append(each)
+            continue
+        settings = {"name": each} if isinstance(each, str) else dict(each)
+        one_of("explainers", settings.get("name"), explainers_of.EXPLAINERS)
+        if settings["name"] == "occlusion":  # the patch in proportion to the image, as in the study: 32 of 224
+            small = {"patch": max(network.size // 7, 2), "stride": max(network.size // 14, 1)}
+            settings = small | settings
+        made += scoring.explainers([settings], seed)
+    names = [each.name for each in made]
+    if len(set(names)) < len(names):
+        raise ValueError(f"`explainers` must differ, but {names} were passed. Examine the model twice.")
+    if not network.grad_cam_layer and any(isinstance(each, CAM) for each in made):
+        raise ValueError(
+            f"{network.name} has no convolution, and Grad-CAM reads one. Ask for ['occlusion', 'lime'], which work on "
+            f"any model, or name a `layer` whose output is a map."
+        )
+    return tuple(made)
+
+
+def _dataset(
+    images: Path | str,
+    masks: Path | str,
+    classes: Sequence[str] | None,
+    objects: Mapping[str, str] | None,
+    most: int | None,
+    seed: int,
+) -> datasets.Dataset:
+    options: dict[str, Any] = {"images": str(_whole(images)), "pictures": True}
+    if masks not in _NETWORKS:
+        options["masks"] = str(_whole(masks))
+    dataset = folder.open_dataset(None, options)
+    if not dataset.records:
+        raise ValueError(f"{_whole(images)} holds no images in subfolders. Expected a subfolder for each class.")
+    outputs = tuple(classes) if classes is not None else dataset.classes
+    for name in dataset.classes:
+        one_of("class", name, outputs)
+    for name in objects or ():
+        one_of("objects", name, outputs)
+    records = tuple(
+        dataclasses.replace(record, label=outputs.index(dataset.classes[record.label])) for record in dataset.records
+    )
+    if most is not None and most < len(records):
+        records = datasets.dataset.draw(records, most, seed, "folder")
+    # A masker has to know the objects of classes that have images, and of no others.
+    shown = {record.label for record in records}
+    one = (objects or {}).get(outputs[records[0].label], outputs[records[0].label])
+    plain = tuple((objects or {}).get(name, name) if label in shown else one for label, name in enumerate(outputs))
+    return dataclasses.replace(dataset, classes=outputs, records=records, objects=plain)
+
+
+def _whole(path: Path | str) -> Path:
+    return Path(path).expanduser().resolve()
+
+
+def _label(network: Network, data: Prepared) -> dict[str, Any]:
+    run = {"study": STUDY, "data": data.name, "network": network.name}
+    return {**run, "strategy": "", "trained_on": "", "seed": 0}
+
+
+def _scores(network: Network, data: Prepared, asked: Sequence[Explainer]) -> pd.DataFrame:
+    parts = []
+    for start in progress.track(range(0, len(data.ids), BATCH), f"scores of {network.name}"):
+        here = slice(start, start + BATCH)
+        parts.append(
+            scoring.score_images(network, data.images[here], data.masks[here], data.labels[here], data.ids[here], asked)
+        )
+    rows = pd.concat(parts, ignore_index=True)
+    return rows.assign(**_label(network, data), epoch=0, split="test", mask_source=data.mask_source)
+
+
+def _doubts(found: Triage) -> list[str]:
+    """Say what makes a reader distrust the numbers: classes in another order, a model fed other than in training."""
+    original = found.backgrounds.set_index("background").loc["original"]
+    guessing, names = 1 / found.network.classes, found.data.classes
+    if original["low"] > guessing:
+        return []
+    said = (
+        f"The model is right on {found.accuracy:.0%} of the images, not more than guessing would be ({guessing:.0%})."
+    )
+    rows = found.scores.drop_duplicates("image")
+    counts = np.zeros((len(names), len(names)), int)
+    np.add.at(counts, (rows["label"].to_numpy(int), rows["predicted"].to_numpy(int)), 1)
+    labels, outputs = optimize.linear_sum_assignment(counts, maximize=True)
+    best = counts[labels, outputs].sum() / len(rows)
+    if best > original["high"]:
+        order = [names[label] for label in labels[np.argsort(outputs)]]
+        return [f"{said} Its outputs seem to be in another order: with classes={order[:12]} it is right on {best:.0%}."]
+    return [
+        f"{said} If it is known to work, look at `preprocess` (does the model itself scale raw RGB from 0 to 255?) and "
+        f"at the order of `classes`: {', '.join(names[:12])}."
+    ]

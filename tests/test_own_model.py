@@ -1,0 +1,293 @@
+"""A model of one's own: found to be wrong where it is, its doubtful answers first, and a report that stands alone."""
+
+import re
+from html.parser import HTMLParser
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import rrr_utils as rrr
+from rrr_utils import own_model, report
+from rrr_utils.explainers import Occlusion
+
+layers = keras.layers
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory):
+    return rrr.example.make(tmp_path_factory.mktemp("example"), images=40)
+
+
+@pytest.fixture(scope="module")
+def found(example):
+    """The network that was trained to be wrong, examined."""
+    return rrr.examine(example.model, images=example.images, masks=example.masks, out=example.model.parent / "triage")
+
+
+def test_the_ten_worst_of_a_model_that_reads_the_background_look_at_the_background(found):
+    """Right on nearly all, and lost without its backgrounds; each of the ten worst has its relevance off the object."""
+    assert found.accuracy > 0.9
+    accuracy = found.backgrounds.set_index("background")["mean"]
+    assert (accuracy[["random", "other", "mean"]] < 0.8).all()
+    own = found.averages.query("cohort == 'own'").set_index("explainer")
+    assert (own["verdict"] == "below chance").all()
+    worst = found.worst(10)
+    assert len(worst) == 10
+    assert (worst["label"] == worst["predicted"]).all()
+    for card in found.cards(list(worst["image"])):
+        outside = 1 - card.mask.astype(float)
+        for name, values in card.maps.items():
+            on_background = (values * outside).sum() / values.sum()
+            assert on_background > 0.85, (card.image, name)
+            assert on_background > outside.mean(), (card.image, name)
+
+
+def test_what_was_examined_is_said(found, example):
+    """The layer for Grad-CAM, the preprocessing and the counts stand in the text; the tables lie in the folder."""
+    text = str(found)
+    assert "Grad-CAM reads: conv3" in text
+    assert "scaled by preprocess" in text
+    assert "40 of 40 used" in text
+    scores = rrr.tables.read(found.path / "scores.parquet", "scores")
+    assert len(scores) == 80
+    assert rrr.tables.read(found.path / "shift.parquet", "shift")["background"].tolist() == [
+        *("original", "random", "other", "mean")
+    ]
+
+
+def halves(size=32):
+    """A model that answers by the brighter half, left or right, and sees red alone: relevance by hand.
+
+    A map of the left half's mean for class 0 and of the right half's for class 1.
+    """
+    inputs = keras.Input((size, size, 3))
+    kernel = np.zeros((size, size, 3, 2), np.float32)
+    kernel[:, : size // 2, 0, 0] = kernel[:, size // 2 :, 0, 1] = 1 / (255 * size * size / 2)
+    sums = layers.Conv2D(2, size, use_bias=False, name="sums")
+    outputs = layers.Activation("softmax")(layers.Flatten()(sums(inputs)))
+    sums.set_weights([kernel])
+    return keras.Model(inputs, outputs)
+
+
+def paint(folder, name, bright, object_at, size=32):
+    """Write an image whose half ``bright`` is red, and the mask of a square in the half ``object_at``."""
+    picture, mask = np.zeros((size, size, 3), np.uint8), np.zeros((size, size), np.uint8)
+    start = {"left": 0, "right": size // 2}
+    picture[:, start[bright] : start[bright] + size // 2, 0] = 200
+    mask[8:24, start[object_at] + 4 : start[object_at] + 12] = 255
+    for kind, array in (("images", picture), ("masks", mask)):
+        path = folder / kind / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(array).save(path)
+
+
+@pytest.fixture(scope="module")
+def by_hand(tmp_path_factory):
+    """Five images: two right and looking beside the object, two right and looking at it, one wrong; one unmasked."""
+    folder = tmp_path_factory.mktemp("hand")
+    paint(folder, "left/off", "left", "right")
+    paint(folder, "left/on", "left", "left")
+    paint(folder, "right/off", "right", "left")
+    paint(folder, "right/on", "right", "right")
+    paint(folder, "right/wrong", "left", "right")
+    paint(folder, "right/<script>alert(1)<!-- &amp", "right", "right")
+    paint(folder, "right/bare", "right", "right")
+    (folder / "masks" / "right" / "bare.png").unlink()
+    return rrr.examine(
+        halves(),
+        images=folder / "images",
+        masks=folder / "masks",
+        explainers=[Occlusion(patch=4, stride=4)],
+        backgrounds=["mean"],
+        out=folder / "triage",
+    )
+
+
+def test_the_order_of_the_gallery_by_hand(by_hand):
+    """Occlusion's relevance is the bright half evenly: a square of 128 of its 512 pixels scores 1/4, off it 0."""
+    worst = by_hand.worst()
+    chance = 128 / 1024
+    assert worst["image"].tolist()[:2] == ["left/off", "right/off"]
+    assert set(worst["image"][2:]) == {"left/on", "right/on", "right/<script>alert(1)<!-- &amp"}
+    np.testing.assert_allclose(worst["above"], [-chance] * 2 + [0.25 - chance] * 3, atol=1e-6)
+    np.testing.assert_allclose(worst["occlusion"], [0, 0, 0.25, 0.25, 0.25], atol=1e-6)
+    assert by_hand.wrong()[["image", "label", "predicted"]].values.tolist() == [["right/wrong", "right", "left"]]
+    average = by_hand.averages.query("cohort == 'own'").iloc[0]
+    assert average["mean"] == pytest.approx(3 * 0.25 / 5)
+    assert average["n"] == 5
+    assert by_hand.masks.set_index("image").loc["right/bare", "status"] == "no annotation"
+
+
+def test_a_wrong_answer_shows_both_classes(by_hand):
+    """For the label the dark half says nothing; for the prediction the relevance lies off the object."""
+    (label,) = by_hand.cards(["right/wrong"])
+    (predicted,) = by_hand.cards(["right/wrong"], "predicted")
+    assert (label.explained, predicted.explained) == ("right", "left")
+    assert np.isnan(label.scores["occlusion"])
+    assert predicted.scores["occlusion"] == pytest.approx(0, abs=1e-6)
+    assert label.probability == pytest.approx(predicted.probability)
+    assert label.probability > 0.5
+
+
+class Page(HTMLParser):
+    """The tags, attributes and text of a page; ``open`` holds the tags that were not closed."""
+
+    VOID = ("meta", "img", "br", "link", "line", "rect", "path")
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.open, self.words = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+def test_the_report_stands_alone(found):
+    """One well-formed file: no script, no address but data, every image with a text and data of its own."""
+    path = found.report(worst=10)
+    text = path.read_text(encoding="utf-8")
+    page = Page(text)
+    assert page.open == []
+    assert not {"script", "link", "iframe", "object"} & {tag for tag, _ in page.tags}
+    assert "default-src 'none'" in text
+    assert "prefers-color-scheme: dark" in text
+    assert not re.search(r"https?://|url\(|@import|\son\w+=", text)
+    pictures = [attributes for tag, attributes in page.tags if tag == "img"]
+    assert len(pictures) >= 10 * 3
+    for attributes in pictures:
+        assert attributes["src"].startswith("data:image/")
+        assert len(attributes["alt"]) > 40
+    assert len(text) < 1_500_000
+    words = " ".join(" ".join(page.words).split())
+    assert words.index(found.worst(1)["image"][0]) < words.index(found.worst(2)["image"][1])
+    own = found.averages.query("cohort == 'own'").iloc[0]
+    assert f"Grad-CAM puts {own['mean']:.0%} of its relevance on the object (below chance" in words
+
+
+def test_names_of_files_are_text_whatever_they_hold(by_hand):
+    """A file called like a script is shown and does not become one; what was left out is listed."""
+    text = report.html(by_hand)
+    assert "<script" not in text
+    assert "right/&lt;script&gt;alert(1)&lt;!-- &amp;amp" in text
+    assert "right/bare: no annotation" in " ".join(Page(text).words)
+    assert "no relevance" in text
+
+
+def test_the_outline_of_a_square_by_hand():
+    """A square of rows 1 to 2 and columns 3 to 5 of an image has its edge at these pixels' outer borders."""
+    mask = np.zeros((4, 8), np.uint8)
+    mask[1:3, 3:6] = 1
+    numbers = np.array(re.findall(r"([\d.]+) ([\d.]+)", report._outline(mask)), float)
+    np.testing.assert_allclose([numbers.min(axis=0), numbers.max(axis=0)], [[3, 1], [6, 3]])
+
+
+def test_models_of_many_shapes_are_examined(example, tmp_path):
+    """A nested backbone behind preprocess_input, inside Sequential, saved: flattened, its layer found, grey neutral."""
+    backbone = keras.Sequential(
+        [keras.Input((64, 64, 3)), layers.Conv2D(4, 3, strides=4), layers.ReLU(name="features")], name="backbone"
+    )
+    inputs = keras.Input((64, 64, 3))
+    x = layers.RandomFlip("horizontal")(inputs)
+    x = backbone(keras.applications.mobilenet.preprocess_input(x), training=False)
+    outputs = layers.Dense(2, activation="softmax")(layers.GlobalAveragePooling2D()(x))
+    keras.Model(inputs, outputs).save(tmp_path / "nested.keras")
+    found = rrr.examine(
+        tmp_path / "nested.keras", example.images, example.masks, explainers=["grad_cam"], most=8, out=tmp_path / "t"
+    )
+    assert found.network.name == "nested"
+    assert found.network.grad_cam_layer == "features"
+    np.testing.assert_allclose(found.network.neutral, 127.5)
+    assert sorted(found.scores["label"]) == [0] * 4 + [1] * 4
+    assert found.scores["image"].nunique() == 8
+
+
+def test_another_order_of_the_classes_is_noticed(example, tmp_path):
+    """A model whose outputs are in the other order is right on nothing, and the note says which order it has."""
+    found = rrr.examine(
+        example.model, example.images, example.masks, classes=["disk", "cross"], explainers=["grad_cam"], out=tmp_path
+    )
+    assert found.accuracy < 0.1
+    (note,) = found.notes
+    assert "classes=['cross', 'disk']" in note
+    assert found.worst().empty or len(found.worst()) < 4
+    assert note.replace("'", "&#39;") in report.html(found)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"classes": ["cross", "disk", "star"]}, "has 2 outputs, but there are 3 classes"),
+        ({"classes": ["cross", "dsik"]}, "Did you mean"),
+        ({"explainers": ["grad_camm"]}, "Did you mean 'grad_cam'"),
+        ({"explainers": "lime"}, "must be a list"),
+        ({"explainers": ["lime", "lime"]}, "must differ"),
+        ({"preprocess": "mobilnet"}, "Did you mean 'mobilenet'"),
+        ({"layer": "conv33"}, "Did you mean 'conv3'"),
+        ({"backgrounds": ["meen"]}, "Did you mean 'mean'"),
+        ({"masks": "deeplab"}, "cannot find .*cross"),
+    ],
+)
+def test_mistakes_are_found_before_anything_is_computed(example, tmp_path, changes, words):
+    """The message names what is allowed, and no folder is made."""
+    out = tmp_path / "out"
+    arguments = {"model": example.model, "images": example.images, "masks": example.masks, "out": out}
+    with pytest.raises(ValueError, match=words):
+        rrr.examine(**(arguments | changes))
+    assert not out.exists()
+
+
+def test_a_model_without_convolution_is_refused_with_the_remedy(example, tmp_path):
+    """Grad-CAM has nothing to read there; Occlusion works."""
+    dense = keras.Sequential([keras.Input((64, 64, 3)), layers.Flatten(), layers.Dense(2)])
+    with pytest.raises(ValueError, match=r"no convolution.*'occlusion', 'lime'"):
+        rrr.examine(dense, example.images, example.masks, out=tmp_path)
+    asked = [{"name": "occlusion", "patch": 32, "stride": 32}]
+    found = rrr.examine(dense, example.images, example.masks, explainers=asked, most=4, out=tmp_path)
+    assert found.explainers[0].patch == 32
+    assert "nothing: the model has no convolution" in str(found)
+
+
+def test_an_automatic_mask_needs_the_names_of_classes_with_images_alone(example):
+    """Classes are renumbered to the model's outputs, and those without images need no object that a masker knows."""
+    dataset = own_model._dataset(
+        example.images, "deeplab", ["zebra", "disk", "cross"], {"disk": "cat", "cross": "dog"}, None, 0
+    )
+    assert dataset.classes == ("zebra", "disk", "cross")
+    assert {dataset.objects[record.label] for record in dataset.records} == {"cat", "dog"}
+    assert set(dataset.objects) == {"cat", "dog"}
+    assert {(record.id.split("/")[0], record.label) for record in dataset.records} == {("disk", 1), ("cross", 2)}
+
+
+@pytest.mark.parametrize("name", sorted(rrr.preprocessing.KERAS))
+def test_preprocessing_by_the_name_of_a_keras_module_is_that_module_s(name):
+    """The mode of each name does to raw RGB what ``preprocess_input`` of the module does."""
+    pictures = np.random.default_rng(0).uniform(0, 255, (1, 4, 4, 3)).astype(np.float32)
+    module = getattr(keras.applications, name)
+    mode = rrr.preprocessing.mode_of(name)
+    ours = pictures if mode is None else np.asarray(rrr.preprocessing.Preprocess(mode)(pictures))
+    np.testing.assert_allclose(ours, np.asarray(module.preprocess_input(pictures.copy())), atol=1e-4)
+
+
+def test_ties_go_to_the_surer_answer_and_images_without_relevance_are_not_ranked(by_hand):
+    """Two equal scores are ordered by probability; a zero map is left out of the order."""
+    scores = by_hand.scores.copy()
+    scores.loc[scores["image"] == "right/off", "probability"] = 0.99
+    scores.loc[scores["image"] == "left/on", ["score", "zero_map"]] = [np.nan, True]
+    changed = rrr.Triage(by_hand.network, by_hand.data, by_hand.explainers, by_hand.masks, scores, by_hand.shift, None)
+    worst = changed.worst()
+    assert worst["image"].tolist()[:2] == ["right/off", "left/off"]
+    assert "left/on" not in set(worst["image"])
+    assert isinstance(worst, pd.DataFrame)

@@ -1,0 +1,107 @@
+"""Saved models: loaded by content, in safe mode, and refused with the reason and the remedy."""
+
+import json
+import shutil
+import zipfile
+
+import h5py
+import keras
+import numpy as np
+import pytest
+
+from rrr_utils import saved_models
+
+layers = keras.layers
+
+
+def classifier():
+    return keras.Sequential([keras.Input((8, 8, 3)), layers.Conv2D(2, 3), layers.Flatten(), layers.Dense(2)])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """One model in both formats, its weights alone, and one whose layer is code."""
+    folder = tmp_path_factory.mktemp("models")
+    model = classifier()
+    model.save(folder / "model.keras")
+    model.save(folder / "model.h5")
+    model.save_weights(folder / "alone.weights.h5")
+    code = keras.Sequential([keras.Input((8, 8, 3)), layers.Lambda(lambda x: x + 1), layers.Flatten(), layers.Dense(2)])
+    code.save(folder / "code.keras")
+    code.save(folder / "code.h5")
+    np.save(folder / "expected.npy", np.asarray(model(pictures())))
+    return folder
+
+
+def pictures():
+    return np.random.default_rng(0).random((2, 8, 8, 3)).astype(np.float32)
+
+
+@pytest.mark.parametrize(("file", "name"), [("model.keras", "x.keras"), ("model.h5", "x.h5"), ("model.keras", "x.h5")])
+def test_a_model_is_known_by_its_content(folder, tmp_path, file, name):
+    """Keras' own format and HDF5 give the same answers as the model that was saved, whatever the file is called."""
+    shutil.copy(folder / file, tmp_path / name)
+    model = saved_models.load(tmp_path / name)
+    np.testing.assert_allclose(np.asarray(model(pictures())), np.load(folder / "expected.npy"), atol=1e-6)
+
+
+def repacked(source, target, changes):
+    """Copy a `.keras` file with some of its members changed or added."""
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
+        members = {name: old.read(name) for name in old.namelist()}
+        for name, content in (members | changes).items():
+            new.writestr(name, content)
+    return target
+
+
+def test_code_inside_a_model_is_refused(folder):
+    """A Lambda layer is refused before Keras sees it, in either format."""
+    for name in ("code.keras", "code.h5"):
+        with pytest.raises(saved_models.BadModel, match=r"Lambda.*code of its own.*pass the model itself"):
+            saved_models.load(folder / name)
+
+
+def test_keras_safe_mode_is_on_as_well(folder, monkeypatch):
+    """With our own look taken out, Keras refuses the Lambda layer, and we pass its reason on."""
+    monkeypatch.setattr(saved_models, "_FOREIGN", {})
+    for name in ("code.keras", "code.h5"):
+        with pytest.raises(saved_models.BadModel, match=r"(?i)lambda"):
+            saved_models.load(folder / name)
+
+
+def test_what_is_no_model_is_refused_with_the_reason(folder, tmp_path):
+    """Weights alone, another format, a damaged or a strange archive, an unknown layer, a folder, nothing at all."""
+    text = tmp_path / "text.keras"
+    text.write_text("not a model")
+    torn = tmp_path / "torn.keras"
+    torn.write_bytes((folder / "model.keras").read_bytes()[:2000])
+    strange = repacked(folder / "model.keras", tmp_path / "strange.keras", {"assets/../../x": b"1"})
+    config = json.loads(zipfile.ZipFile(folder / "model.keras").read("config.json"))
+    config["config"]["layers"][1] |= {"class_name": "Mine", "module": "mine", "registered_name": "mine>Mine"}
+    unknown = repacked(folder / "model.keras", tmp_path / "mine.keras", {"config.json": json.dumps(config)})
+    for path, words in (
+        (folder / "alone.weights.h5", "weights and no model"),
+        (text, "neither Keras' format nor HDF5"),
+        (torn, "damaged"),
+        (strange, "not exactly"),
+        (unknown, "import the module that registers them"),
+        (tmp_path, "a folder"),
+    ):
+        with pytest.raises(saved_models.BadModel, match=words) as caught:
+            saved_models.load(path)
+        assert str(path) in str(caught.value)
+    with pytest.raises(FileNotFoundError, match="There is no model"):
+        saved_models.load(tmp_path / "nowhere.keras")
+
+
+def test_links_to_other_files_are_not_followed(folder, tmp_path):
+    """A weight that lies in another HDF5 file is refused, in a whole model and inside a `.keras` file."""
+    linked = tmp_path / "linked.h5"
+    shutil.copy(folder / "model.h5", linked)
+    with h5py.File(linked, "a") as file:
+        file["model_weights/elsewhere"] = h5py.ExternalLink("secret.h5", "/secret")
+    with pytest.raises(saved_models.BadModel, match="link to another place"):
+        saved_models.load(linked)
+    inside = repacked(folder / "model.keras", tmp_path / "linked.keras", {"model.weights.h5": linked.read_bytes()})
+    with pytest.raises(saved_models.BadModel, match="link to another place"):
+        saved_models.load(inside)
