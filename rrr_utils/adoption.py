@@ -182,26 +182,31 @@ def _logits(flat: keras.Model) -> Any:
 
 
 def scaling_layers(flat: keras.Model) -> list[str]:
-    """Return the names of a flat model's leading layers that scale the image and do nothing else to it."""
-    names = []
-    for layer in flat.layers[1:]:
-        kind = type(layer).__name__
-        if not isinstance(layer, _SCALING) and kind not in _ARITHMETIC and not kind.startswith("Random"):
+    """Return the names of a flat model's leading operations that scale the image and do nothing else to it."""
+    return [operation.name for operation in _scaling(flat)]
+
+
+def _scaling(flat: keras.Model) -> list[Any]:
+    leading = []
+    # Arithmetic on a tensor is an operation of the model, but not one of its layers.
+    for operation in flat.operations[1:]:
+        kind = type(operation).__name__
+        if not isinstance(operation, _SCALING) and kind not in _ARITHMETIC and not kind.startswith("Random"):
             break
-        if len(node_of(flat, layer).input_tensors) != 1:
+        if len(node_of(flat, operation).input_tensors) != 1:
             break
-        names.append((layer.name, kind.startswith("Random")))
-    while names and names[-1][1]:
-        names.pop()
-    return [name for name, _ in names]
+        leading.append(operation)
+    while leading and type(leading[-1]).__name__.startswith("Random"):
+        leading.pop()
+    return leading
 
 
 def _neutral(flat: keras.Model) -> np.ndarray:
     """Return the colour that the model's own leading scaling layers map to 0: they are affine in each channel."""
-    leading = scaling_layers(flat)
+    leading = _scaling(flat)
     if not leading:
         return np.zeros(3, np.float32)
-    x = node_of(flat, flat.get_layer(leading[-1])).outputs[0]
+    x = node_of(flat, leading[-1]).outputs[0]
     scale = keras.Model(flat.input, x)
     side = flat.input.shape[1]
     black, white = (
