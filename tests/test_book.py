@@ -21,7 +21,6 @@ GLUED_FIGURE = re.compile(r"\{glued-figure\} (\S+)::(\S+)")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 INCLUDED = re.compile(r"\{(?:include|literalinclude)\} (\S+)")
 OUTSIDE = re.compile(r"""<(?:script|link|img|iframe)[^>]+(?:src|href)=["'](?:https?:)?//""")
-CHROMIUM = next((name for name in ("chromium", "chromium-browser", "google-chrome") if shutil.which(name)), None)
 
 
 def glued(notebook):
@@ -185,16 +184,3 @@ def test_a_figure_that_is_not_there_fails_the_build(tmp_path):
     done = build(tmp_path, page="```{glued-figure} figures.ipynb::fig_two\n:alt: Nothing.\n```")
     assert done.returncode != 0
     assert "'fig_two'; it has ['fig_one']" in done.stdout + done.stderr
-
-
-@pytest.mark.slow
-def test_formulas_are_set_without_a_network(small_book):
-    """In a browser that can reach no host, the score's formula becomes a drawing."""
-    if CHROMIUM is None:
-        pytest.skip("There is no Chromium (chromium, chromium-browser, google-chrome) on this machine.")
-    profile = small_book.parent / "profile"
-    options = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    options += ["--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={profile}", "--virtual-time-budget=10000"]
-    page = (small_book / "book" / "method.html").as_uri()
-    done = subprocess.run([CHROMIUM, *options, "--dump-dom", page], capture_output=True, text=True, timeout=120)
-    assert done.stdout.count("<mjx-container") > 5, done.stderr[-2000:]

@@ -2,7 +2,6 @@
 
 import argparse
 import hashlib
-import os
 import shutil
 import subprocess
 import sys
@@ -21,6 +20,7 @@ TOC = Path("book") / "_toc.yml"
 METHOD = Path("book") / "method"
 _STAGED = ("_config.yml", "book", "data", "studies", "notebooks", "rrr_utils", "CITATION.cff", "LICENSE")
 _LEFT_OUT = shutil.ignore_patterns("downloads", "__pycache__", ".ipynb_checkpoints", ".*")
+_NO_SOURCE = {"_build", "__pycache__", "downloads"}
 _TITLES = {"01-masking": "Masking", "02-fine-tuning": "Fine-tuning", "03-scoring": "Scoring"}
 
 
@@ -34,12 +34,27 @@ def main() -> int:
         parser.error(f"{chosen.what} needs a study file, for example studies/{WHOLE_BOOK}.yaml")
     try:
         if chosen.what == "committed":
-            return build(paths.root(), TOC, paths.root())
+            return committed()
         plan = study.load(chosen.study)
         return book_of(plan) if chosen.what == "study" else publish(plan)
     except (ValueError, RuntimeError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
+
+
+def committed() -> int:
+    """Build the book as it is committed into ``_build/html``, unless it is there, whole and of the same sources."""
+    root = paths.root()
+    built, now = root / "_build" / ".built", _digest(root, [*_STAGED, *(path.name for path in root.glob("*.md"))])
+    if built.exists() and built.read_text(encoding="utf-8") == now and (root / "_build/html/index.html").exists():
+        print("The book is up to date.")
+        _announce(root)
+        return 0
+    built.unlink(missing_ok=True)
+    if build(root, TOC, root):
+        return 1
+    files.write_text(built, now)
+    return 0
 
 
 def build(source: Path, toc: Path, output: Path) -> int:
@@ -176,13 +191,16 @@ def _copy_summary(folder: Path, target: Path) -> bool:
     return True
 
 
-def _digest(source: Path) -> str:
+def _digest(source: Path, names: Iterable[str] = (".",)) -> str:
+    """Return a hash of the names and bytes of all files that a book in ``source`` is built from."""
     hashes = hashlib.sha256()
-    for base, folders, names in os.walk(source):
-        folders[:] = sorted(name for name in folders if name != "_build")
-        for name in sorted(names):
-            place = Path(base) / name
-            hashes.update(f"{place.relative_to(source).as_posix()} {files.sha256(place)}\n".encode())
+    for name in sorted(set(names)):
+        place = source / name
+        for path in [place] if place.is_file() else sorted(place.rglob("*")):
+            inside = path.relative_to(source)
+            hidden = any(part.startswith(".") or part in _NO_SOURCE for part in inside.parts)
+            if path.is_file() and not hidden:
+                hashes.update(f"{inside.as_posix()} {files.sha256(path)}\n".encode())
     return hashes.hexdigest()
 
 

@@ -1,0 +1,165 @@
+"""The published book in a real browser: on a desk and on a phone, in light and dark, page by page.
+
+What is not seen here stands at the top of ``audit.js``; besides, no link to another host is followed.
+"""
+
+import base64
+import os
+import shutil
+import sys
+from urllib.parse import unquote, urldefrag, urlsplit
+
+import browser
+import pytest
+import tiny_study
+
+PROJECT = tiny_study.PROJECT
+AUDIT = (PROJECT / "tests" / "audit.js").read_text(encoding="utf-8")
+SCREENS = {"desk": (1280, 900, False), "phone": (390, 844, True)}
+SCHEMES = ("light", "dark")
+WEIGHT = 1_500_000  # bytes that a page may have of its own: itself and its pictures
+SHARED = 4_000_000  # bytes of what all pages share, MathJax with 2 MB included; loaded once
+TALLEST = 4000  # pixels of a screenshot
+
+sys.path.insert(0, str(PROJECT / "workflow"))
+import build_book  # noqa: E402
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def chrome(tmp_path_factory):
+    if browser.CHROMIUM is None:
+        words = "There is no Chromium (chromium, chromium-browser, google-chrome) on this machine."
+        if os.environ.get("CI", "").lower() == "true":
+            pytest.fail(f"{words} With CI=true the book has to be looked at: apt-get install chromium.")
+        pytest.skip(f"{words} The book is not looked at in a browser.")
+    with browser.chromium(tmp_path_factory.mktemp("profile")) as tab:
+        yield tab
+
+
+@pytest.fixture(scope="module")
+def book():
+    """The folder of the committed book; built unless the one that is there is of these sources."""
+    assert build_book.committed() == 0
+    return PROJECT / "_build" / "html"
+
+
+def problems_of(events, origin):
+    """Return what the browser complained of while it loaded a page, and the bytes of each answer by its path."""
+    problems, addresses, sizes = [], {}, {}
+    for event in events:
+        method, said = event.get("method"), event.get("params", {})
+        if method == "Network.requestWillBeSent":
+            address = addresses[said["requestId"]] = said["request"]["url"]
+            if not address.startswith((f"{origin}/", "data:", "blob:")):
+                problems.append(f"asks for {address}")
+        elif method == "Network.responseReceived" and said["response"]["status"] >= 400:
+            problems.append(f"{said['response']['status']} for {said['response']['url']}")
+        elif method == "Network.loadingFailed" and not said.get("canceled"):
+            problems.append(f"{said['errorText']} for {addresses.get(said['requestId'])}")
+        elif method == "Network.loadingFinished":
+            sizes[addresses[said["requestId"]].removeprefix(origin)] = said["encodedDataLength"]
+        elif method == "Log.entryAdded" and said["entry"]["level"] == "error":
+            problems.append(f"console: {said['entry']['text']}")
+        elif method == "Runtime.consoleAPICalled" and said["type"] in ("error", "assert"):
+            problems.append(f"console: {[part.get('value', part.get('description')) for part in said['args']]}")
+        elif method == "Runtime.exceptionThrown":
+            details = said["exceptionDetails"]
+            problems.append(f"exception: {details.get('exception', {}).get('description', details['text'])}")
+    return problems, sizes
+
+
+def looked_at(tab, origin, page):
+    """Return the problems of one page on every screen in both schemes, and what the audit found on it."""
+    problems, found = [], {}
+    for screen, (width, height, phone) in SCREENS.items():
+        tab.screen(width, height, phone)
+        tab.prefer("light")
+        said, sizes = problems_of(tab.open(f"{origin}/{page}"), origin)
+        problems += [f"{screen}: {each}" for each in said]
+        own = sum(size for path, size in sizes.items() if "/_static/" not in path)
+        shared = sum(size for path, size in sizes.items() if "/_static/" in path)
+        if own > WEIGHT or shared > SHARED:
+            problems.append(f"{screen}: {own:,} bytes of its own (at most {WEIGHT:,}), {shared:,} shared")
+        for scheme in SCHEMES:
+            tab.prefer(scheme)
+            tab.run("new Promise((done) => requestAnimationFrame(() => setTimeout(done, 250)))")
+            found = tab.run(AUDIT)
+            if found["theme"] not in (scheme, None):
+                problems.append(f"{screen}: asked for {scheme}, it is {found['theme']}")
+            for kind in ("faint", "mute", "wide"):
+                problems += [f"{screen}, {scheme}: {kind}: {each}" for each in found[kind]]
+            yield_picture(tab, page, screen, scheme, width, min(found["height"], TALLEST))
+    return problems, found
+
+
+def yield_picture(tab, page, screen, scheme, width, height):
+    """Leave a screenshot in build/screenshots for a person to look at."""
+    name = page.removesuffix(".html").replace("/", "--")
+    path = PROJECT / "build" / "screenshots" / f"{name}-{screen}-{scheme}.jpg"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(base64.b64decode(tab.picture(width, height)))
+
+
+def broken_links(pages, origin, folder):
+    """Return links inside the book that lead to no file or to no place in it, by the page that has them."""
+    broken = []
+    for page, found in pages.items():
+        for link in found["links"]:
+            address, fragment = urldefrag(link)
+            if not address.startswith(f"{origin}/"):
+                continue
+            target = unquote(urlsplit(address).path).lstrip("/") or "index.html"
+            if not (folder / target).is_file():
+                broken.append(f"{page}: {target} is not there")
+            elif fragment and target in pages and unquote(fragment) not in pages[target]["ids"]:
+                broken.append(f"{page}: {target} has no #{fragment}")
+    return sorted(set(broken))
+
+
+def test_every_page_of_the_book_holds_in_a_browser(chrome, book):
+    """No error, no other host, no dead link, no mute picture, no faint text, nothing too wide or too heavy."""
+    shutil.rmtree(PROJECT / "build" / "screenshots", ignore_errors=True)
+    pages, problems = {}, []
+    names = sorted(path.relative_to(book).as_posix() for path in book.rglob("*.html") if "_static" not in path.parts)
+    assert len(names) > 10
+    with browser.served(book) as origin:
+        for page in names:
+            wrong, found = looked_at(chrome, origin, page)
+            pages[page] = found
+            problems += [f"{page}: {each}" for each in wrong]
+        problems += broken_links(pages, origin, book)
+    assert pages["book/method.html"]["formulas"] > 5, "formulas are not set"
+    assert all(found["title"] and found["language"] for found in pages.values())
+    assert not problems, f"{len(problems)} problems:\n" + "\n".join(problems)
+
+
+BAD = """<!doctype html><html lang="en" data-theme="light"><head><title>Bad</title></head>
+<body style="background:#fff;color:#000">
+<p id="faint" style="color:#999">grey on white is 2.85</p>
+<p style="color:#767676">this grey is 4.54 and will do</p>
+<p style="font-size:24px;color:#949494">large, 3.03, will do</p>
+<div style="background:#000"><p style="color:#000;opacity:.5">black on black</p></div>
+<img src="pixel.png"><img src="pixel.png" alt="../_images/pixel.png"><img src="pixel.png" alt="One pixel.">
+<div style="width:500px;background:#eee">wide</div>
+<a href="nowhere.html">dead</a><a href="#faint">alive</a><a href="bad.html#nothing">no such place</a>
+<script>console.error("spoken"); fetch("https://example.org/").catch(() => 0); missing();</script></body></html>"""
+
+
+def test_the_audit_finds_what_is_wrong(chrome, tmp_path):
+    """A page that is bad in every way that is looked for: each fault is named, and what is right is not."""
+    pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+    (tmp_path / "bad.html").write_text(BAD, encoding="utf-8")
+    (tmp_path / "pixel.png").write_bytes(base64.b64decode(pixel))
+    with browser.served(tmp_path) as origin:
+        chrome.screen(390, 844, True)
+        said, _ = problems_of(chrome.open(f"{origin}/bad.html"), origin)
+        found = chrome.run(AUDIT)
+        broken = broken_links({"bad.html": found}, origin, tmp_path)
+    assert [line.split(" ", 1)[0] for line in found["faint"]] == ["2.85", "1.00"]
+    assert [line.split(" ", 1)[0] for line in found["mute"]] == ["pixel.png", "pixel.png"]
+    assert found["wide"]
+    assert broken == ["bad.html: bad.html has no #nothing", "bad.html: nowhere.html is not there"]
+    for words in ("spoken", "asks for https://example.org/", "missing is not defined", "404"):
+        assert any(words in line for line in said), (words, said)
