@@ -3,11 +3,13 @@
 // What it does not see: text over pictures or gradients, text in pictures and in SVG drawings (formulas), what appears on
 // hover, focus or after a click, and whether a text that stands for a picture is a good one.
 (() => {
+  // What the page was made for. (innerWidth grows on a phone until the widest element fits.)
+  const room = document.documentElement.clientWidth;
   const seen = (element) => {
     if (!element.checkVisibility({ opacityProperty: true, visibilityProperty: true })) return false;
     const box = element.getBoundingClientRect();
     // What is off the page to the left or clipped to a point is for screen readers, or waits to slide in.
-    return box.width > 2 && box.height > 2 && box.right > 0 && box.left < innerWidth;
+    return box.width > 2 && box.height > 2 && box.right > 0 && box.left < room;
   };
   const colour = (text) => {
     const canvas = (colour.canvas ??= Object.assign(document.createElement("canvas"), { width: 1, height: 1 }));
@@ -78,13 +80,18 @@
     .map((image) => `${image.getAttribute("src").slice(0, 80)} alt=${image.getAttribute("alt")}`);
 
   const width = document.documentElement.scrollWidth;
-  const wide = width <= innerWidth + 1 ? [] : [...document.body.querySelectorAll("*")]
-    .filter((element) => element.getBoundingClientRect().right > innerWidth + 1 && seen(element))
+  const wide = width <= room + 1 ? [] : [...document.body.querySelectorAll("*")]
+    .filter((element) => element.getBoundingClientRect().right > room + 1 && seen(element))
+    .filter((element) => {
+      for (let at = element.parentElement; at && at !== document.body; at = at.parentElement)
+        if (getComputedStyle(at).overflowX !== "visible" && at.getBoundingClientRect().right <= room + 1) return false;
+      return true;
+    })
     .map((element) => `${Math.round(element.getBoundingClientRect().right)} px ${place(element)}`);
   return {
     faint: [...new Set(faint)],
     mute,
-    wide: width > innerWidth + 1 ? [`page ${width} px`, ...wide.slice(0, 5)] : [],
+    wide: width > room + 1 ? [`page ${width} px`, ...wide.slice(0, 5)] : [],
     links: [...document.querySelectorAll("a[href]")].map((link) => link.href),
     ids: [...document.querySelectorAll("[id], a[name]")].map((element) => element.id || element.name),
     theme: document.documentElement.dataset.theme,

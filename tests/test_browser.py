@@ -4,6 +4,8 @@ What is not seen here stands at the top of ``audit.js``; besides, no link to ano
 """
 
 import base64
+import functools
+import gzip
 import os
 import shutil
 import sys
@@ -17,9 +19,15 @@ PROJECT = tiny_study.PROJECT
 AUDIT = (PROJECT / "tests" / "audit.js").read_text(encoding="utf-8")
 SCREENS = {"desk": (1280, 900, False), "phone": (390, 844, True)}
 SCHEMES = ("light", "dark")
-WEIGHT = 1_500_000  # bytes that a page may have of its own: itself and its pictures
-SHARED = 4_000_000  # bytes of what all pages share, MathJax with 2 MB included; loaded once
+WEIGHT = 1_500_000  # bytes of a page and its pictures
+SHARED = 1_500_000  # bytes of what all pages share (the theme, MathJax), compressed as web servers do; loaded once
 TALLEST = 4000  # pixels of a screenshot
+# Colours that are on their way from light to dark are none of the two; the second frame shows the new ones.
+STILL = """(() => {
+  const still = "*, *::before, *::after { transition: none !important; animation: none !important; }";
+  document.head.append(Object.assign(document.createElement("style"), { textContent: still }));
+  return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))));
+})()"""
 
 sys.path.insert(0, str(PROJECT / "workflow"))
 import build_book  # noqa: E402
@@ -46,8 +54,8 @@ def book():
 
 
 def problems_of(events, origin):
-    """Return what the browser complained of while it loaded a page, and the bytes of each answer by its path."""
-    problems, addresses, sizes = [], {}, {}
+    """Return what the browser complained of while it loaded a page, and the paths of the files that it got."""
+    problems, addresses, paths = [], {}, set()
     for event in events:
         method, said = event.get("method"), event.get("params", {})
         if method == "Network.requestWillBeSent":
@@ -59,7 +67,9 @@ def problems_of(events, origin):
         elif method == "Network.loadingFailed" and not said.get("canceled"):
             problems.append(f"{said['errorText']} for {addresses.get(said['requestId'])}")
         elif method == "Network.loadingFinished":
-            sizes[addresses[said["requestId"]].removeprefix(origin)] = said["encodedDataLength"]
+            address = addresses[said["requestId"]]
+            if address.startswith(f"{origin}/"):
+                paths.add(unquote(urlsplit(address).path).lstrip("/"))
         elif method == "Log.entryAdded" and said["entry"]["level"] == "error":
             problems.append(f"console: {said['entry']['text']}")
         elif method == "Runtime.consoleAPICalled" and said["type"] in ("error", "assert"):
@@ -67,34 +77,42 @@ def problems_of(events, origin):
         elif method == "Runtime.exceptionThrown":
             details = said["exceptionDetails"]
             problems.append(f"exception: {details.get('exception', {}).get('description', details['text'])}")
-    return problems, sizes
+    return problems, paths
 
 
-def looked_at(tab, origin, page):
+@functools.cache
+def compressed(path):
+    """Return the bytes that a web server sends for a file."""
+    content = path.read_bytes()
+    text = path.suffix in (".html", ".js", ".css", ".svg", ".json", ".txt")
+    return len(gzip.compress(content, 6)) if text else len(content)
+
+
+def looked_at(tab, origin, page, folder):
     """Return the problems of one page on every screen in both schemes, and what the audit found on it."""
     problems, found = [], {}
     for screen, (width, height, phone) in SCREENS.items():
         tab.screen(width, height, phone)
         tab.prefer("light")
-        said, sizes = problems_of(tab.open(f"{origin}/{page}"), origin)
+        said, paths = problems_of(tab.open(f"{origin}/{page}"), origin)
         problems += [f"{screen}: {each}" for each in said]
-        own = sum(size for path, size in sizes.items() if "/_static/" not in path)
-        shared = sum(size for path, size in sizes.items() if "/_static/" in path)
+        own = sum((folder / path).stat().st_size for path in paths if not path.startswith("_static/"))
+        shared = sum(compressed(folder / path) for path in paths if path.startswith("_static/"))
         if own > WEIGHT or shared > SHARED:
-            problems.append(f"{screen}: {own:,} bytes of its own (at most {WEIGHT:,}), {shared:,} shared")
+            problems.append(f"{screen}: {own:,} bytes of its own, at most {WEIGHT:,}; {shared:,} shared, {SHARED:,}")
         for scheme in SCHEMES:
             tab.prefer(scheme)
-            tab.run("new Promise((done) => requestAnimationFrame(() => setTimeout(done, 250)))")
+            tab.run(STILL)
             found = tab.run(AUDIT)
             if found["theme"] not in (scheme, None):
                 problems.append(f"{screen}: asked for {scheme}, it is {found['theme']}")
             for kind in ("faint", "mute", "wide"):
                 problems += [f"{screen}, {scheme}: {kind}: {each}" for each in found[kind]]
-            yield_picture(tab, page, screen, scheme, width, min(found["height"], TALLEST))
+            keep_picture(tab, page, screen, scheme, width, min(found["height"], TALLEST))
     return problems, found
 
 
-def yield_picture(tab, page, screen, scheme, width, height):
+def keep_picture(tab, page, screen, scheme, width, height):
     """Leave a screenshot in build/screenshots for a person to look at."""
     name = page.removesuffix(".html").replace("/", "--")
     path = PROJECT / "build" / "screenshots" / f"{name}-{screen}-{scheme}.jpg"
@@ -122,11 +140,16 @@ def test_every_page_of_the_book_holds_in_a_browser(chrome, book):
     """No error, no other host, no dead link, no mute picture, no faint text, nothing too wide or too heavy."""
     shutil.rmtree(PROJECT / "build" / "screenshots", ignore_errors=True)
     pages, problems = {}, []
-    names = sorted(path.relative_to(book).as_posix() for path in book.rglob("*.html") if "_static" not in path.parts)
+    names = sorted(
+        path.relative_to(book).as_posix()
+        for path in book.rglob("*.html")
+        # The address of the whole book only leads on to its first page.
+        if "_static" not in path.parts and 'http-equiv="Refresh"' not in path.read_text(encoding="utf-8")
+    )
     assert len(names) > 10
     with browser.served(book) as origin:
         for page in names:
-            wrong, found = looked_at(chrome, origin, page)
+            wrong, found = looked_at(chrome, origin, page, book)
             pages[page] = found
             problems += [f"{page}: {each}" for each in wrong]
         problems += broken_links(pages, origin, book)
@@ -135,7 +158,8 @@ def test_every_page_of_the_book_holds_in_a_browser(chrome, book):
     assert not problems, f"{len(problems)} problems:\n" + "\n".join(problems)
 
 
-BAD = """<!doctype html><html lang="en" data-theme="light"><head><title>Bad</title></head>
+BAD = """<!doctype html><html lang="en" data-theme="light"><head><title>Bad</title>
+<meta name="viewport" content="width=device-width, initial-scale=1"></head>
 <body style="background:#fff;color:#000">
 <p id="faint" style="color:#999">grey on white is 2.85</p>
 <p style="color:#767676">this grey is 4.54 and will do</p>

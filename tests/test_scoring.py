@@ -1,5 +1,7 @@
 """Scores of a network: rows, cohorts, the callback, and accuracy on changed backgrounds."""
 
+import importlib.util
+
 import keras
 import numpy as np
 import pandas as pd
@@ -160,9 +162,90 @@ def test_the_callback_may_skip_epochs_but_never_the_last():
     assert np.isnan(history.history["avg_score_grad_cam"][0])
 
 
+def test_the_callback_scores_a_balanced_draw_that_stays():
+    """images=4 of twelve: two of each class, the same at every epoch, with their own names, masks and labels."""
+    made = []
+
+    def callbacks(pictures, labels):
+        made.append(AvgScore(pictures, masks_of(pictures), labels, [GradCAM()], images=4, seed=3))
+        return made
+
+    fit(callbacks)
+    drawn = [rows["image"].tolist() for rows in made[0].rows]
+    assert drawn[0] == drawn[1] == drawn[2]
+    assert len(drawn[0]) == 4
+    for image, label in zip(made[0].rows[0]["image"], made[0].rows[0]["label"]):
+        assert label == int(image.removeprefix("image-")) % 2
+    assert sorted(made[0].rows[0]["label"]) == [0, 0, 1, 1]
+
+
+def slow(monkeypatch, costs):
+    """Let scoring an image cost a second, or what ``costs`` says next; time stands still otherwise."""
+    clock, score = [0.0], scoring.score_images
+
+    def timed(network, pictures, *rest):
+        clock[0] += (costs.pop(0) if costs else 1.0) * len(pictures)
+        return score(network, pictures, *rest)
+
+    monkeypatch.setattr(scoring, "score_images", timed)
+    monkeypatch.setattr(scoring.time, "perf_counter", lambda: clock[0])
+
+
+def test_the_callback_keeps_to_its_budget_by_fewer_images(monkeypatch):
+    """At a second an image and five seconds an epoch, five of twelve are scored, each epoch the same; it is said."""
+    slow(monkeypatch, [])
+    made = []
+
+    def callbacks(pictures, labels):
+        made.append(AvgScore(pictures, masks_of(pictures), labels, [GradCAM()], seconds=5))
+        return made
+
+    with pytest.warns(UserWarning, match="5 of 12 images are scored, at 1 s an image, to keep to 5 s"):
+        _, history = fit(callbacks)
+    assert history.history["avg_score_seconds"] == [5.0, 5.0, 5.0]
+    drawn = [rows["image"].tolist() for rows in made[0].rows]
+    assert drawn[0] == drawn[1] == drawn[2]
+    assert len(drawn[0]) == 5
+
+
+def test_the_callback_leaves_epochs_out_that_would_take_longer(monkeypatch):
+    """Not even one image of each class fits: all epochs but the last are NaN at no cost, and each is named."""
+    slow(monkeypatch, [])
+    with pytest.warns(UserWarning, match="AvgScore") as said:
+        _, history = fit(
+            lambda pictures, labels: [AvgScore(pictures, masks_of(pictures), labels, [GradCAM()], seconds=1.5)]
+        )
+    texts = [str(each.message) for each in said]
+    assert [text for text in texts if "epoch 1 is not scored: 2 images would take 2 s, more than 1.5 s" in text]
+    assert [text for text in texts if "epoch 2 is not scored" in text]
+    assert not [text for text in texts if "epoch 3 is not scored" in text]
+    assert history.history["avg_score_seconds"] == [0.0, 0.0, 2.0]
+    assert np.isnan(history.history["avg_score_grad_cam"][:2]).all()
+
+
+def test_the_cost_is_a_column_for_real_loggers(tmp_path):
+    """CSVLogger writes a column for each explainer and one for the cost; TensorBoard, where it is, a curve each."""
+    loggers = [keras.callbacks.CSVLogger(tmp_path / "log.csv")]
+    if importlib.util.find_spec("tensorboard"):
+        loggers.append(keras.callbacks.TensorBoard(tmp_path / "curves"))
+    _, history = fit(
+        lambda pictures, labels: [AvgScore(pictures, masks_of(pictures), labels, [GradCAM()], every=2), *loggers]
+    )
+    log = pd.read_csv(tmp_path / "log.csv")
+    assert log["avg_score_seconds"][0] == 0
+    assert (log["avg_score_seconds"][1:] > 0).all()
+    np.testing.assert_allclose(log["avg_score_seconds"], history.history["avg_score_seconds"])
+    assert log["avg_score_grad_cam"].isna().tolist() == [True, False, False]
+    if len(loggers) > 1:
+        (file,) = (tmp_path / "curves" / "train").glob("events*")
+        assert b"epoch_avg_score_seconds" in file.read_bytes()
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
+        ({"images": 0}, "`images` must be at least 1"),
+        ({"seconds": 0}, "`seconds` must be above 0"),
         ({"labels": np.zeros(3, int)}, "same length"),
         ({"masks": np.full((4, 64, 64), 2.0)}, r"outside \[0, 1\]"),
         ({"explainers": []}, "at least one explainer"),
