@@ -72,12 +72,9 @@ class Browser:
         """Ask for pages that are ``light`` or ``dark``, as a system's setting does."""
         self.ask("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
 
-    def picture(self, width, height):
-        """Return the upper part of the page as a JPEG, base64."""
-        clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
-        return self.ask("Page.captureScreenshot", format="jpeg", quality=70, clip=clip, captureBeyondViewport=True)[
-            "data"
-        ]
+    def picture(self):
+        """Return what the screen shows as a JPEG, base64."""
+        return self.ask("Page.captureScreenshot", format="jpeg", quality=70)["data"]
 
 
 @contextlib.contextmanager

@@ -108,16 +108,19 @@ def looked_at(tab, origin, page, folder):
                 problems.append(f"{screen}: asked for {scheme}, it is {found['theme']}")
             for kind in ("faint", "mute", "wide"):
                 problems += [f"{screen}, {scheme}: {kind}: {each}" for each in found[kind]]
-            keep_picture(tab, page, screen, scheme, width, min(found["height"], TALLEST))
+            keep_picture(tab, page, screen, scheme, found["height"])
     return problems, found
 
 
-def keep_picture(tab, page, screen, scheme, width, height):
-    """Leave a screenshot in build/screenshots for a person to look at."""
+def keep_picture(tab, page, screen, scheme, tall):
+    """Leave a screenshot in build/screenshots for a person to look at: on a screen as tall as the page."""
+    width, height, phone = SCREENS[screen]
     name = page.removesuffix(".html").replace("/", "--")
     path = PROJECT / "build" / "screenshots" / f"{name}-{screen}-{scheme}.jpg"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(base64.b64decode(tab.picture(width, height)))
+    tab.screen(width, max(height, min(tall, TALLEST)), phone)
+    path.write_bytes(base64.b64decode(tab.picture()))
+    tab.screen(width, height, phone)
 
 
 def broken_links(pages, origin, folder):
