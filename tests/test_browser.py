@@ -20,7 +20,7 @@ AUDIT = (PROJECT / "tests" / "audit.js").read_text(encoding="utf-8")
 SCREENS = {"desk": (1280, 900, False), "phone": (390, 844, True)}
 SCHEMES = ("light", "dark")
 WEIGHT = 1_500_000  # bytes of a page and its pictures
-SHARED = 1_500_000  # bytes of what all pages share (the theme, MathJax), compressed as web servers do; loaded once
+SHARED = 1_600_000  # bytes of what all pages share (the theme, MathJax), compressed as web servers do; loaded once
 TALLEST = 4000  # pixels of a screenshot
 # Colours that are on their way from light to dark are none of the two; the second frame shows the new ones.
 STILL = """(() => {
@@ -168,7 +168,7 @@ BAD = """<!doctype html><html lang="en" data-theme="light"><head><title>Bad</tit
 <p style="color:#767676">this grey is 4.54 and will do</p>
 <p style="font-size:24px;color:#949494">large, 3.03, will do</p>
 <div style="background:#000"><p style="color:#000;opacity:.5">black on black</p></div>
-<img src="pixel.png"><img src="pixel.png" alt="../_images/pixel.png"><img src="pixel.png" alt="One pixel.">
+<img src="pixel.png"><img src="pixel.png" alt="../_images/pixel.png"><img src="pixel.png" alt="One pixel."><img src="gone.png" alt="Gone.">
 <div style="width:500px;background:#eee">wide</div>
 <a href="nowhere.html">dead</a><a href="#faint">alive</a><a href="bad.html#nothing">no such place</a>
 <script>console.error("spoken"); fetch("https://example.org/").catch(() => 0); missing();</script></body></html>"""
