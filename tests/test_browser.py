@@ -168,7 +168,8 @@ BAD = """<!doctype html><html lang="en" data-theme="light"><head><title>Bad</tit
 <p style="color:#767676">this grey is 4.54 and will do</p>
 <p style="font-size:24px;color:#949494">large, 3.03, will do</p>
 <div style="background:#000"><p style="color:#000;opacity:.5">black on black</p></div>
-<img src="pixel.png"><img src="pixel.png" alt="../_images/pixel.png"><img src="pixel.png" alt="One pixel."><img src="gone.png" alt="Gone.">
+<img src="pixel.png"><img src="pixel.png" alt="../_images/pixel.png"><img src="pixel.png" alt="One pixel.">
+<img src="gone.png" alt="Gone.">
 <div style="width:500px;background:#eee">wide</div>
 <a href="nowhere.html">dead</a><a href="#faint">alive</a><a href="bad.html#nothing">no such place</a>
 <script>console.error("spoken"); fetch("https://example.org/").catch(() => 0); missing();</script></body></html>"""
