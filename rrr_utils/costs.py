@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rrr_utils.study import Data, Model, Scoring, Stage
 
@@ -107,21 +108,7 @@ def scoring(data: Data, model: Model, what: Scoring, strategy: str, epochs: int,
     stacks = math.ceil(checkpoints * _weights(model, strategy) * 4 / _HELD)
     # What a pass costs at each checkpoint, of the whole network's.
     shared = 1 - frozen + frozen * stacks / max(checkpoints, 1)
-    each, apart, whole = 1, 0.0, 1.0
-    for explainer in what.explainers:
-        name = explainer["name"]
-        if name == "occlusion":
-            patch, stride = (explainer.get(key, default) for key, default in (("patch", 32), ("stride", 16)))
-            positions = (math.ceil((model.size - patch) / stride) + 1) ** 2
-            each += positions
-            whole += positions * shared * (_INCREMENTAL if model.architecture == "vgg16" else 1)
-        elif name == "lime":
-            each += explainer.get("samples", 1000)
-            whole += explainer.get("samples", 1000) * shared
-            apart += pictures * (_SEGMENTATION_SECONDS + _REGRESSION_SECONDS * checkpoints)
-        else:
-            each += 3  # a pass and a gradient
-            whole += 3
+    each, whole, apart = _explaining(model, what.explainers, pictures, checkpoints, shared)
     backgrounds = round(images_of(data) * data.test_share) * (1 + len(what.backgrounds))
     passes = (pictures * each + backgrounds) * checkpoints
     return Cost(
@@ -130,6 +117,27 @@ def scoring(data: Data, model: Model, what: Scoring, strategy: str, epochs: int,
         + _forward(model) * SPEEDS[model.architecture].engine * checkpoints * (pictures * whole + backgrounds * shared),
         disk=200 * pictures * checkpoints * len(what.explainers),
     )
+
+
+def analysis(data: Data, model: Model, what: Scoring, networks: int, apart: float, seeds: int) -> Cost:
+    """Return the cost of explaining ``what.images`` images a split by ``networks`` networks a seed, none of them alike.
+
+    ``apart`` are seconds of other work.
+    """
+    pictures = min(what.images * len(what.splits), images_of(data))
+    checkpoints = networks * seeds
+    each, whole, regressions = _explaining(model, what.explainers, pictures, checkpoints, 1.0)
+    forward = _forward(model) * SPEEDS[model.architecture].engine
+    return Cost(
+        passes=pictures * each * checkpoints,
+        seconds=apart + regressions + forward * pictures * whole * checkpoints,
+        disk=200 * pictures * checkpoints * len(what.explainers),
+    )
+
+
+def mask_seconds(data: Data, masker: str) -> float:
+    """Return the seconds that a masker takes for all images of a data set; one made from outlines takes none."""
+    return images_of(data) * _MASK_SECONDS.get(masker, _MASK_SECONDS["outlines"])
 
 
 def images_of(data: Data) -> int:
@@ -182,6 +190,28 @@ def wall_time(seconds: Mapping[str, float], needs: Mapping[str, Sequence[str]], 
         ended[name] = end
         waiting.remove(name)
     return max(ended.values(), default=0.0)
+
+
+def _explaining(
+    model: Model, explainers: Sequence[Mapping[str, Any]], pictures: int, checkpoints: int, shared: float
+) -> tuple[int, float, float]:
+    """Return an image's passes at a checkpoint, what these cost in whole passes, and the seconds beside all passes."""
+    each, apart, whole = 1, 0.0, 1.0
+    for explainer in explainers:
+        name = explainer["name"]
+        if name == "occlusion":
+            patch, stride = (explainer.get(key, default) for key, default in (("patch", 32), ("stride", 16)))
+            positions = (math.ceil((model.size - patch) / stride) + 1) ** 2
+            each += positions
+            whole += positions * shared * (_INCREMENTAL if model.architecture == "vgg16" else 1)
+        elif name == "lime":
+            each += explainer.get("samples", 1000)
+            whole += explainer.get("samples", 1000) * shared
+            apart += pictures * (_SEGMENTATION_SECONDS + _REGRESSION_SECONDS * checkpoints)
+        else:
+            each += 3  # a pass and a gradient
+            whole += 3
+    return each, whole, apart
 
 
 def _forward(model: Model) -> float:

@@ -64,7 +64,7 @@ def _places(job: Job) -> dict[str, Path]:
     parameters = job.parameters
     found: dict[str, Path] = {}
     base = paths.data_dir() or paths.root() / "data" / "downloads"
-    if job.kind == "masking":
+    if "source" in parameters:  # it reads the data set itself
         options = parameters["options"]
         if parameters["source"] == "folder":
             found = {
@@ -72,8 +72,8 @@ def _places(job: Job) -> dict[str, Path]:
             }
         elif parameters["source"] != "confounded":
             found = {"data": base / parameters["source"]}
-        if parameters["masks"] != "outlines":
+        if parameters.get("masks") != "outlines":
             found["mask model"] = base / "masks"
-    elif parameters.get("weights") not in (None, "imagenet"):
+    if parameters.get("weights") not in (None, "imagenet"):
         found = {"weights": paths.root() / parameters["weights"]}
     return found

@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from rrr_utils import costs
+from rrr_utils import analyses, costs, paths
+from rrr_utils.analyses import Analysis
 from rrr_utils.choices import nearest
-from rrr_utils.study import Data, Model, Study
+from rrr_utils.study import Data, Model, Scoring, Study
 
-KINDS = ("masking", "head", "fine-tuning", "scoring", "figures")
+KINDS = ("masking", "head", "fine-tuning", "scoring", "figures", "analysis")
 # The notebook that reads the tables of a whole study.
 FIGURES = "04-figures"
 
@@ -52,7 +53,7 @@ def of(study: Study) -> tuple[Job, ...]:
         for model in models:
             for trained_on in model.trained_on:
                 jobs.extend(_training(study, data, model, trained_on))
-    return (*jobs, _figures(study, jobs))
+    return (*jobs, _figures(study, jobs), *(_analysis(study, entry, jobs) for entry in study.analyses))
 
 
 def find(jobs: tuple[Job, ...], name: str) -> Job:
@@ -194,6 +195,52 @@ def _figures(study: Study, jobs: list[Job]) -> Job:
         outputs=("summary",),
         cost=costs.Cost(),
     )
+
+
+def _analysis(study: Study, entry: Analysis, jobs: list[Job]) -> Job:
+    """Return the job of an analysis; it reads the images and the checkpoints of its run, and none of its scores."""
+    data = next(data for data in study.data if data.name == entry.data)
+    model = next(model for model in study.networks if model.name == entry.network)
+    tuning = find(tuple(jobs), f"{'/'.join(entry.run)}/02-fine-tuning")
+    raw = {"source": data.source, "options": dict(data.options)} if entry.kind == "mask-quality" else {}
+    same = ("study", "data", "network", "architecture", "strategy", "trained_on", "seeds", "size", "alpha", "units")
+    # Random weights from the head to the first block, the trained ones, their signed maps, and the authors' protocol.
+    networks = 9 if entry.kind == "controls" else 1
+    apart = sum(costs.mask_seconds(data, masker) for masker in _at_hand(entry.maskers or ()))
+    return Job(
+        kind="analysis",
+        notebook=analyses.NOTEBOOKS[entry.kind],
+        folder=tuning.folder,
+        parameters={
+            **{name: tuning.parameters[name] for name in (*same, "weights", "head_epochs", "study_seed")},
+            "epoch": entry.epoch,
+            "images": entry.images,
+            "splits": list(entry.splits),
+            "explainers": [dict(explainer) for explainer in entry.explainers],
+            **raw,
+            **entry.own,
+        },
+        needs=(*tuning.needs, tuning.name),
+        outputs=(entry.kind,),
+        cost=costs.analysis(
+            data,
+            model,
+            Scoring(entry.explainers, (entry.epoch,), entry.images, entry.splits),
+            networks,
+            apart,
+            len(tuning.parameters["seeds"]),
+        ),
+    )
+
+
+def _at_hand(maskers: tuple[str, ...]) -> list[str]:
+    """Return the maskers whose files are there: an analysis leaves the others out and says so."""
+    if "mask_rcnn" not in maskers:
+        return list(maskers)
+    from rrr_utils.masks.mask_rcnn import FILE  # here, because it imports NumPy, which reads the number of threads
+
+    base = paths.data_dir() or paths.root() / "data" / "downloads"
+    return [masker for masker in maskers if masker != "mask_rcnn" or (base / "masks" / FILE).is_file()]
 
 
 def _is_asked(study: Study, parameters: Mapping[str, Any]) -> bool:

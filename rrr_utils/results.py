@@ -1,7 +1,7 @@
 """The tables of all runs of a study, read together and written together."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import pandas as pd
@@ -44,5 +44,5 @@ def read(folder: Path | str, runs: Sequence[str]) -> Results:
 
 def write(found: Results, folder: Path | str) -> None:
     """Write the four tables to ``<folder>/<name>.parquet``: a whole study in four files, ready to be published."""
-    for name in tables.SCHEMAS:
-        tables.write(getattr(found, name), Path(folder) / f"{name}.parquet", name)
+    for field in fields(found):
+        tables.write(getattr(found, field.name), Path(folder) / f"{field.name}.parquet", field.name)

@@ -83,6 +83,11 @@ class Run:
         checkpoints.restore(network, self.checkpoints(seed), epoch)
         return network
 
+    def stack(self, seed: int, epoch: int) -> Stack:
+        """Return the one checkpoint after ``epoch`` epochs as a stack, which runs on the fastest engine."""
+        ((_, stack),) = self.stacks([seed], [epoch])
+        return stack
+
     def stacks(self, seeds: Sequence[int], epochs: Sequence[int]) -> Iterator[tuple[list[tuple[int, int]], Stack]]:
         """Yield stacks of the checkpoints of all seeds and epochs, each with the (seed, epoch) of its checkpoints.
 

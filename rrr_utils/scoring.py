@@ -52,7 +52,7 @@ def score_images(
     """
     logits = as_forward(network, _BATCH)(pictures)
     maps = (each(network, pictures, labels, ids=ids) for each in asked)
-    return _rows(logits, maps, masks, labels, ids, asked)
+    return rows_of(logits, maps, masks, labels, ids, asked)
 
 
 def score_run(
@@ -135,19 +135,24 @@ def _score(stack: Stack, data: Prepared, places: NDArray, asked: Sequence[Explai
     logits = stack(pictures)
     maps = explain(asked, stack, pictures, labels, ids)
     return [
-        _rows(logits[number], [each[number] for each in maps], masks, labels, ids, asked)
+        rows_of(logits[number], [each[number] for each in maps], masks, labels, ids, asked)
         for number in range(len(stack))
     ]
 
 
-def _rows(
+def rows_of(
     logits: NDArray,
     maps: Iterable[NDArray],
     masks: NDArray,
     labels: NDArray,
     ids: Sequence[str],
     asked: Sequence[Explainer],
+    variant: str = "",
 ) -> pd.DataFrame:
+    """Return the rows that :func:`score_images` returns, from logits ``(N, classes)`` and the maps of each explainer.
+
+    ``variant`` says what was varied, if anything: see the scores table in ``tables``.
+    """
     predicted = logits.argmax(axis=1)
     right = predicted == labels
     probability = _softmax(logits)[np.arange(len(labels)), labels]
@@ -167,7 +172,7 @@ def _rows(
                     "protocol": each.protocol,
                     "design": each.design,
                     "samples": each.samples,
-                    "variant": "",
+                    "variant": variant,
                     "score": values,
                     "chance": share,
                     "zero_map": np.isnan(values),

@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from rrr_utils import analyses
+from rrr_utils.analyses import Analysis
 from rrr_utils.choices import nearest, one_of
 
 NETWORKS = ("vgg16", "resnet50", "mobilenet", "convnet")
@@ -25,6 +27,14 @@ BACKGROUNDS = ("random", "other", "mean", "free")
 
 class StudyError(ValueError):
     """A study file that cannot be run; the message names the file, the line and the remedy."""
+
+
+class _Misplaced(ValueError):
+    """What is wrong with one entry of a list, found only when the whole study is known."""
+
+    def __init__(self, key: str, place: int, message: str) -> None:
+        self.key, self.place = key, place
+        super().__init__(message)
 
 
 @dataclass(frozen=True)
@@ -125,20 +135,12 @@ class Scoring:
         _several("backgrounds", self.backgrounds, BACKGROUNDS)
         if not self.epochs or min(self.epochs) < 0:
             raise ValueError(f"`epochs` must be a list of epochs from 0, but {list(self.epochs)} was passed.")
-        if not self.explainers:
-            raise ValueError("`explainers` must name at least one explainer, but the list is empty.")
-        for explainer in self.explainers:
-            if not isinstance(explainer, Mapping) or "name" not in explainer:
-                raise ValueError(
-                    f"each of `explainers` must be a mapping with a `name`, for example {{name: lime, samples: 200}}, "
-                    f"but {explainer!r} was passed."
-                )
-            one_of("name", explainer["name"], EXPLAINERS)
+        _explainers(self.explainers)
 
 
 @dataclass(frozen=True)
 class Study:
-    """A study: the data, the networks and the scoring; science only, no paths and no thread counts."""
+    """A study: the data, the networks, the scoring and what is analysed beyond it; no paths and no thread counts."""
 
     name: str
     title: str
@@ -148,6 +150,7 @@ class Study:
     scoring: Scoring
     seed: int = 0
     seeds: tuple[int, ...] = (0,)
+    analyses: tuple[Analysis, ...] = ()
 
     def __post_init__(self) -> None:
         _name(self.name)
@@ -169,6 +172,26 @@ class Study:
         if not self.seeds:
             raise ValueError("`seeds` must be a list of different integers, but it is empty.")
         _different("seeds", self.seeds)
+        for place, entry in enumerate(self.analyses):
+            try:
+                _at_least("images", entry.images, 1)
+                _several("splits", entry.splits, ("train", "test"))
+                _explainers(entry.explainers)
+            except ValueError as error:
+                raise _Misplaced("analyses", place, str(error)) from error
+        if wrong := analyses.check(self.analyses, self._runs()):
+            raise _Misplaced("analyses", *wrong)
+
+    def _runs(self) -> dict[tuple[str, str, str, str], int]:
+        """Return every run by data set, network, strategy and kind of training images, with its number of epochs."""
+        return {
+            (data.name, model.name, strategy, trained_on): model.stage(strategy).epochs
+            for data in self.data
+            for model in self.networks
+            if not model.on or data.name in model.on
+            for strategy in dict.fromkeys((*(("head",) if model.head else ()), *model.strategies))
+            for trained_on in model.trained_on
+        }
 
 
 def load(path: Path | str) -> Study:
@@ -225,6 +248,9 @@ def _build(kind: type, node: yaml.Node, path: Path, where: str) -> Any:
         raise _error(path, node, f"{where} lacks the key(s) {missing}.")
     try:
         return kind(**values)
+    except _Misplaced as error:
+        entries = next(value for key, value in node.value if key.value == error.key)
+        raise _error(path, entries.value[error.place], str(error)) from error
     except ValueError as error:
         raise _error(path, node, str(error)) from error
 
@@ -296,3 +322,15 @@ def _several(name: str, values: tuple[str, ...], allowed: tuple[str, ...]) -> No
         raise ValueError(f"`{name}` must not repeat a value, but {list(values)} was passed.")
     for value in values:
         one_of(name, value, allowed)
+
+
+def _explainers(entries: tuple[Mapping[str, Any], ...]) -> None:
+    if not entries:
+        raise ValueError("`explainers` must name at least one explainer, but the list is empty.")
+    for explainer in entries:
+        if not isinstance(explainer, Mapping) or "name" not in explainer:
+            raise ValueError(
+                f"each of `explainers` must be a mapping with a `name`, for example {{name: lime, samples: 200}}, "
+                f"but {explainer!r} was passed."
+            )
+        one_of("name", explainer["name"], EXPLAINERS)

@@ -33,7 +33,9 @@ SCHEMAS: dict[str, pa.Schema] = {
     "history": pa.schema(
         [*_RUN, ("epoch", pa.int64()), ("split", pa.string()), ("loss", pa.float64()), ("accuracy", pa.float64())]
     ),
-    # One row an image, an epoch and an explainer.
+    # One row an image, an epoch and an explainer. `variant` is empty, or what was varied: "absolute" and "min-max" for
+    # other normalisations; "gaussian" and "edges" for maps that know no network (explainer "none"); "randomised ..."
+    # for a network whose weights were drawn anew in the block that it names and in all behind it.
     "scores": pa.schema(
         [
             *_RUN,
@@ -64,6 +66,49 @@ SCHEMAS: dict[str, pa.Schema] = {
             ("n", pa.int64()),
             ("correct", pa.int64()),
             ("accuracy", pa.float64()),
+        ]
+    ),
+    # One row an image, a masker (`source`) and a hand-made mask (`reference`: outlines, or outlines without border), at
+    # the image's own size: how the two agree, and their shares of the image. Nothing found is an overlap of 0.
+    "mask_quality": pa.schema(
+        [
+            *_KEY,
+            ("image", pa.string()),
+            ("label", pa.int64()),
+            ("class", pa.string()),
+            ("source", pa.string()),
+            ("reference", pa.string()),
+            ("found", pa.bool_()),
+            ("iou", pa.float64()),
+            ("precision", pa.float64()),
+            ("recall", pa.float64()),
+            ("area", pa.float64()),
+            ("reference_area", pa.float64()),
+        ]
+    ),
+    # One row a random order of the images and a number of images: the mean of the first n scores and its interval.
+    "convergence": pa.schema(
+        [
+            *_RUN,
+            ("explainer", pa.string()),
+            ("order", pa.int64()),
+            ("n", pa.int64()),
+            ("mean", pa.float64()),
+            ("low", pa.float64()),
+            ("high", pa.float64()),
+        ]
+    ),
+    # One row an image, an explainer and a variant: Spearman's rank correlation of its map with that of the network as
+    # it was trained; missing where one of the two maps is the same everywhere.
+    "similarity": pa.schema(
+        [
+            *_RUN,
+            ("epoch", pa.int64()),
+            ("split", pa.string()),
+            ("image", pa.string()),
+            ("explainer", pa.string()),
+            ("variant", pa.string()),
+            ("similarity", pa.float64()),
         ]
     ),
 }

@@ -1,0 +1,83 @@
+"""What a study asks beyond the paper's protocol: each entry is one notebook on one trained run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rrr_utils.choices import one_of
+
+# Each kind, and the notebook that answers it.
+NOTEBOOKS = {"mask-quality": "05-mask-quality", "convergence": "06-convergence", "controls": "07-controls"}
+# What only one kind knows, with its default.
+_OWN: dict[str, tuple[str, Any]] = {"maskers": ("mask-quality", ("deeplab",)), "orders": ("convergence", 100)}
+# `box` is the bounding box of the hand-made outline, in place of the silhouette.
+MASKERS = ("deeplab", "mask_rcnn", "box")
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """One analysis of a run's checkpoint at ``epoch``, on ``images`` images of each of the ``splits``.
+
+    ``mask-quality`` compares the masks of ``maskers`` with the hand-made ones, and the scores under both.
+    ``convergence`` follows AvgScore image by image, in so many random ``orders``. ``controls`` scores maps that know
+    nothing, networks whose weights are random, other normalisations and the authors' protocol. More images than
+    there are means all of them.
+    """
+
+    kind: str
+    data: str
+    network: str
+    strategy: str
+    epoch: int
+    explainers: tuple[Mapping[str, Any], ...]
+    trained_on: str = "original"
+    images: int = 50
+    splits: tuple[str, ...] = ("test",)
+    maskers: tuple[str, ...] | None = None
+    orders: int | None = None
+
+    def __post_init__(self) -> None:
+        one_of("kind", self.kind, NOTEBOOKS)
+        for name, (kind, default) in _OWN.items():
+            if kind == self.kind and getattr(self, name) is None:
+                object.__setattr__(self, name, default)
+            elif kind != self.kind and getattr(self, name) is not None:
+                raise ValueError(f"`{name}` belongs to analyses of kind {kind!r}, but this one is {self.kind!r}.")
+        for masker in self.maskers or ():
+            one_of("maskers", masker, MASKERS)
+        if self.kind == "mask-quality" and not self.maskers:
+            raise ValueError(f"`maskers` must name at least one of {list(MASKERS)}, but the list is empty.")
+        if self.orders is not None and self.orders < 2:
+            raise ValueError(f"`orders` must be at least 2, but {self.orders} was passed.")
+
+    @property
+    def own(self) -> dict[str, Any]:
+        """The options that only this kind has, by name, as parameters of its notebook."""
+        values = {name: getattr(self, name) for name in _OWN if getattr(self, name) is not None}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+    @property
+    def run(self) -> tuple[str, str, str, str]:
+        """The data set, the network, the strategy and the kind of training images of its run."""
+        return self.data, self.network, self.strategy, self.trained_on
+
+
+def check(entries: tuple[Analysis, ...], known: Mapping[tuple[str, str, str, str], int]) -> tuple[int, str] | None:
+    """Return the place of the first entry that the study cannot answer and what is wrong with it, or None.
+
+    ``known`` holds the runs of the study, as :attr:`Analysis.run` names them, each with its number of epochs.
+    """
+    seen = set()
+    for place, entry in enumerate(entries):
+        try:
+            for name, position in (("data", 0), ("network", 1), ("strategy", 2), ("trained_on", 3)):
+                there = [run for run in known if run[:position] == entry.run[:position]]
+                one_of(name, getattr(entry, name), dict.fromkeys(run[position] for run in there))
+        except ValueError as error:
+            return place, str(error)
+        if not 0 <= entry.epoch <= known[entry.run]:
+            return place, f"`epoch` must be from 0 to {known[entry.run]}, but {entry.epoch} was passed."
+        if (entry.kind, entry.run) in seen:
+            return place, f"the analysis {entry.kind!r} of {'/'.join(entry.run)} stands twice."
+        seen.add((entry.kind, entry.run))
+    return None

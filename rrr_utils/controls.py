@@ -1,0 +1,193 @@
+"""Controls of the score: maps that know nothing, networks that know nothing, other normalisations, other protocols."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy import ndimage, optimize, stats
+
+from rrr_utils import metric, progress, scoring, tables, weights
+from rrr_utils.choices import one_of
+from rrr_utils.explainers import Explainer, explain
+from rrr_utils.prepared import Prepared
+from rrr_utils.runs import Run
+from rrr_utils.seeds import integer
+from rrr_utils.stack import Stack
+
+NORMALISATIONS = ("absolute", "min-max")
+# Maps that are made without any network; "none" takes the explainer's place in the tables.
+TRIVIAL = ("gaussian", "edges")
+NONE = "none"
+
+_TABLES = ("scores", "similarity")
+_AT_ONCE = 16
+# Maps are compared at about this size: they have 7 to 14 cells a side, or some tens of superpixels.
+_COMPARED = 56
+
+
+def gaussian(masks: ArrayLike) -> NDArray[np.float32]:
+    """Return for each mask ``(N, H, W)`` a Gaussian in the middle of the image, maximum 1, that has the mask's mean.
+
+    It knows how large the object is and that photographers put objects in the middle, and nothing else. Each side has
+    the same width in shares of it. For a mask that is 1 everywhere the map is flat; an empty one raises ``ValueError``.
+    """
+    shares = metric.chance(masks)
+    high, wide = np.asarray(masks).shape[1:3]
+    rows, columns = ((np.arange(side) + 0.5) / side - 0.5 for side in (high, wide))
+
+    def bell(width: float) -> NDArray[np.float64]:
+        down, across = (np.exp(-0.5 * (place / width) ** 2) for place in (rows, columns))
+        return np.outer(down / down.max(), across / across.max())
+
+    narrow, flat = 1e-3, 1e4  # shares of a side: less than a pixel, and wider than float32 can tell from flat
+    maps = []
+    for place, share in enumerate(shares):
+        if share == 0:
+            raise ValueError(f"Mask {place} is empty: no Gaussian has its mean. Leave images without an object out.")
+        if bell(narrow).mean() < share < bell(flat).mean():
+            width = optimize.brentq(lambda width, share=share: bell(width).mean() - share, narrow, flat, xtol=1e-6)
+        else:
+            width = narrow if share < 0.5 else flat
+        maps.append(bell(width))
+    return np.asarray(maps, np.float32).reshape(len(shares), high, wide)
+
+
+def edges(images: ArrayLike) -> NDArray[np.float32]:
+    """Return the edges of images ``(N, H, W, 3)``: the length of the grey image's gradient (Sobel), maximum 1.
+
+    It knows the image and no network: what an explainer that only finds edges would show (Adebayo et al. 2018). An
+    image of one colour has a zero map.
+    """
+    grey = np.asarray(images, np.float64) @ np.array([0.299, 0.587, 0.114])
+    slopes = np.hypot(ndimage.sobel(grey, axis=1), ndimage.sobel(grey, axis=2))
+    slopes[slopes < 1e-9 * 255] = 0.0  # rounding of a flat image
+    largest = slopes.max(axis=(1, 2), keepdims=True, initial=0.0)
+    return (slopes / np.where(largest > 0, largest, 1.0)).astype(np.float32)
+
+
+def normalised(signed: ArrayLike, how: str) -> NDArray[np.float32]:
+    """Return signed maps ``(N, H, W)`` as relevance in [0, 1] by another rule than the positive part.
+
+    ``absolute``: both signs count, divided by the largest. ``min-max``: shifted and scaled so that the lowest value is
+    0 and the highest 1, which makes relevance of what is neutral; a map that is the same everywhere becomes zero.
+    """
+    one_of("how", how, NORMALISATIONS)
+    values = np.asarray(signed, np.float64)
+    values = np.abs(values) if how == "absolute" else values - values.min(axis=(1, 2), keepdims=True, initial=np.inf)
+    largest = values.max(axis=(1, 2), keepdims=True, initial=0.0)
+    return (values / np.where(largest > 0, largest, 1.0)).astype(np.float32)
+
+
+def cascade(blocks: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    """Return the stages of the cascade (Adebayo et al. 2018): a variant's name to the blocks that it draws anew.
+
+    ``blocks`` are a network's, in the order of computation: the first stage draws the head alone, each next one a block
+    more, and the last one everything.
+    """
+    names = list(blocks)
+    stages = {}
+    for count in range(1, len(names) + 1):
+        last = names[-count]
+        what = "head" if count == 1 else "all" if count == len(names) else f"down to {last}"
+        stages[f"randomised {what}"] = tuple(names[-count:])
+    return stages
+
+
+def similarity(maps: ArrayLike, others: ArrayLike) -> NDArray[np.float64]:
+    """Return Spearman's rank correlation of each pair of maps ``(N, H, W)``, in [-1, 1]; NaN where one is constant."""
+    before, after = np.asarray(maps), np.asarray(others)
+    step = max(before.shape[1] // _COMPARED, 1)
+    flat = [each[:, ::step, ::step].reshape(len(each), -1) for each in (before, after)]
+    found = [
+        float("nan") if np.ptp(one) == 0 or np.ptp(other) == 0 else float(stats.spearmanr(one, other).statistic)
+        for one, other in zip(*flat, strict=True)
+    ]
+    return np.asarray(found, np.float64)
+
+
+def score_run(
+    run: Run,
+    data: Prepared,
+    settings: Sequence[Mapping[str, Any]],
+    seeds: Sequence[int],
+    epoch: int,
+    folder: Path,
+    *,
+    splits: Sequence[str],
+    n: int,
+    study_seed: int,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Score the fixed cohort under every control: rows of the tables ``scores`` and ``similarity``.
+
+    Each explainer of ``settings`` runs on the network as it was trained (``variant`` empty), under both protocols; with
+    the other normalisations of its signed maps; and on the networks of :func:`cascade`, whose weights are drawn as
+    those of a network that was never trained, anew for each seed. A randomised network's rows have its own answers.
+    Finished images are kept under ``folder``, so that an interrupted run goes on where it was.
+    """
+    ours = scoring.explainers(settings, study_seed)
+    theirs = scoring.explainers([{**each, "protocol": "authors"} for each in settings], study_seed)
+    scores, similarities = [], []
+    for seed in progress.track(seeds, "seeds"):
+        trained, drawn = run.stack(seed, epoch), _randomised(run, seed, epoch)
+        for split in splits:
+            places = data.cohort(split, n, study_seed)
+            for start in progress.track(range(0, len(places), _AT_ONCE), f"controls of {run.network}"):
+                block = places[start : start + _AT_ONCE]
+                files = {name: folder / f"seed-{seed}-{split}-{start:04d}-{name}.parquet" for name in _TABLES}
+                if not all(file.exists() for file in files.values()):
+                    for name, rows in zip(_TABLES, _score(trained, drawn, data, block, ours, theirs), strict=True):
+                        tables.write(run.label(rows.assign(epoch=epoch, split=split), seed), files[name], name)
+                scores.append(tables.read(files["scores"], "scores"))
+                similarities.append(tables.read(files["similarity"], "similarity"))
+    return pd.concat(scores, ignore_index=True), pd.concat(similarities, ignore_index=True)
+
+
+def _randomised(run: Run, seed: int, epoch: int) -> Stack:
+    """Return the networks of :func:`cascade`, in its order."""
+    network = run.at(seed, epoch)
+    state = weights.take(network.model)
+    # Never the run's own start, which a head that was trained for a short while still resembles.
+    fresh = weights.take(replace(run, weights=None, head_epochs=0).start(integer(seed, "randomised")).model)
+    stack = Stack(network)
+    for blocks in cascade(network.blocks).values():
+        layers = {name for block in blocks for name in network.blocks[block]}
+        stack.add({key: fresh[key] if key.rsplit("/", 1)[0] in layers else array for key, array in state.items()})
+    return stack
+
+
+def _score(
+    trained: Stack,
+    drawn: Stack,
+    data: Prepared,
+    block: NDArray,
+    ours: Sequence[Explainer],
+    theirs: Sequence[Explainer],
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the rows of both tables for the images at ``block``, without the columns that all rows share."""
+    pictures, masks, labels = data.images[block], data.masks[block], data.labels[block]
+    ids = [data.ids[place] for place in block]
+
+    def rows(logits: NDArray, maps: Sequence[NDArray], asked: Sequence[Explainer], variant: str = "") -> pd.DataFrame:
+        found = scoring.rows_of(logits, maps, masks, labels, ids, asked, variant)
+        return found.assign(mask_source=data.mask_source)
+
+    logits = trained(pictures)[0]
+    plain = [each[0] for each in explain(ours, trained, pictures, labels, ids)]
+    parts = [rows(logits, plain, ours)]
+    parts.append(rows(logits, [each[0] for each in explain(theirs, trained, pictures, labels, ids)], theirs))
+    signed = [each.of_each(trained, pictures, labels, ids, signed=True)[0] for each in ours]
+    parts += [rows(logits, [normalised(each, how) for each in signed], ours, how) for how in NORMALISATIONS]
+    for what, maps in zip(TRIVIAL, (gaussian(masks), edges(pictures)), strict=True):
+        parts.append(rows(logits, [maps], ours[:1], what).assign(explainer=NONE, design="", samples=0))
+    alike = []
+    answers, others = drawn(pictures), explain(ours, drawn, pictures, labels, ids)
+    for place, variant in enumerate(cascade(drawn.network.blocks)):
+        parts.append(rows(answers[place], [each[place] for each in others], ours, variant))
+        for each, before, after in zip(ours, plain, others, strict=True):
+            values = similarity(before, after[place])
+            alike.append(pd.DataFrame({"image": ids, "explainer": each.name, "variant": variant, "similarity": values}))
+    return pd.concat(parts, ignore_index=True), pd.concat(alike, ignore_index=True)
