@@ -1,6 +1,6 @@
 """Controls of the score: maps that know nothing, networks that know nothing, other normalisations, other protocols."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -97,6 +97,11 @@ def cascade(blocks: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
     return stages
 
 
+def names(stages: Iterable[str]) -> dict[str, str]:
+    """Return what figures call the variants of :func:`cascade`."""
+    return {stage: stage.removeprefix("randomised ") for stage in stages}
+
+
 def similarity(maps: ArrayLike, others: ArrayLike) -> NDArray[np.float64]:
     """Return Spearman's rank correlation of each pair of maps ``(N, H, W)``, in [-1, 1]; NaN where one is constant."""
     before, after = np.asarray(maps), np.asarray(others)
@@ -144,6 +149,19 @@ def score_run(
                 scores.append(tables.read(files["scores"], "scores"))
                 similarities.append(tables.read(files["similarity"], "similarity"))
     return pd.concat(scores, ignore_index=True), pd.concat(similarities, ignore_index=True)
+
+
+def stage_maps(
+    run: Run, data: Prepared, asked: Sequence[Explainer], seed: int, epoch: int, place: int
+) -> dict[str, NDArray[np.float32]]:
+    """Return the maps of the image at ``place`` by each explainer: as trained, then after each stage of the cascade.
+
+    ``(1 + stages, H, W)`` in [0, 1] by the explainer's name.
+    """
+    here = slice(place, place + 1)
+    given = (data.images[here], data.labels[here], [data.ids[place]])
+    parts = [explain(asked, stack, *given) for stack in (run.stack(seed, epoch), _randomised(run, seed, epoch))]
+    return {each.name: np.concatenate([part[number][:, 0] for part in parts]) for number, each in enumerate(asked)}
 
 
 def _randomised(run: Run, seed: int, epoch: int) -> Stack:

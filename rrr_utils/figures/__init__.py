@@ -1,10 +1,13 @@
 """Figures: each is a function of a table (or of images, masks and maps) and computes nothing else."""
 
+from rrr_utils.figures.controls import scores_by_variant, survival
+from rrr_utils.figures.convergence import running_means
 from rrr_utils.figures.data import area_histogram, background_strip, picture_row
 from rrr_utils.figures.differences import differences
 from rrr_utils.figures.dots import accuracy_by_background, score_by_explainer
 from rrr_utils.figures.epochs import accuracy_over_epochs, score_over_epochs
 from rrr_utils.figures.grids import explanation_grid, mask_grid
+from rrr_utils.figures.masks import mask_pairs, overlap_histogram, score_differences
 from rrr_utils.figures.speed import speed_growth, speed_ratios
 from rrr_utils.figures.story import story, story_in_words
 from rrr_utils.figures.style import BACKGROUND_LABELS, STYLE, Style
@@ -20,11 +23,17 @@ __all__ = [
     "differences",
     "explanation_grid",
     "mask_grid",
+    "mask_pairs",
+    "overlap_histogram",
     "picture_row",
+    "running_means",
     "score_by_explainer",
+    "score_differences",
     "score_over_epochs",
+    "scores_by_variant",
     "speed_growth",
     "speed_ratios",
     "story",
     "story_in_words",
+    "survival",
 ]

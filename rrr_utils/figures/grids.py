@@ -50,18 +50,18 @@ def explanation_grid(
         If the shapes do not agree, or a map leaves [0, 1].
     """
     outlines = _masks(masks)
-    pictures = _pictures(images, outlines.shape) if photographs else None
+    pictures = pictures_of(images, outlines.shape) if photographs else None
     reliefs = {name: _relevance(name, values, outlines.shape) for name, values in maps.items()}
     if len(titles) != len(outlines):
         raise ValueError(f"`titles` must have one line an image, but {len(titles)} for {len(outlines)} were passed.")
     with theme():
-        figure, grid = _grid(len(outlines), 1 + len(reliefs))
+        figure, grid = cell_grid(len(outlines), 1 + len(reliefs))
         for row, line in enumerate(grid):
             _plain(line[0], None if pictures is None else pictures[row], outlines[row])
             line[0].set_ylabel(titles[row], rotation=0, ha="right", va="center")
             for axes, (name, values) in zip(line[1:], reliefs.items()):
-                _show(axes, overlay(values[row], None if pictures is None else pictures[row]))
-                _outline(axes, outlines[row])
+                show(axes, overlay(values[row], None if pictures is None else pictures[row]))
+                outline(axes, outlines[row])
                 if scores is not None:
                     axes.set_xlabel(_written(float(np.asarray(scores[name])[row])), labelpad=2, fontsize="small")
         for axes, name in zip(grid[0], ["image" if photographs else "object", *reliefs]):
@@ -82,12 +82,12 @@ def mask_grid(
     Arguments and errors are those of :func:`explanation_grid`; without photographs the masks alone are shown.
     """
     outlines = _masks(masks)
-    pictures = _pictures(images, outlines.shape) if photographs else None
+    pictures = pictures_of(images, outlines.shape) if photographs else None
     if len(titles) != len(outlines):
         raise ValueError(f"`titles` must have one line an image, but {len(titles)} for {len(outlines)} were passed.")
     columns = min(columns, len(outlines))
     with theme():
-        figure, grid = _grid(-(-len(outlines) // columns), columns)
+        figure, grid = cell_grid(-(-len(outlines) // columns), columns)
         for place, axes in enumerate(grid.ravel()):
             if place < len(outlines):
                 _plain(axes, None if pictures is None else pictures[place], outlines[place])
@@ -108,7 +108,8 @@ def overlay(relevance: NDArray, picture: NDArray | None) -> NDArray:
     return 0.7 * colours + 0.3 * faint[..., None]
 
 
-def _grid(rows: int, columns: int) -> tuple[Figure, NDArray]:
+def cell_grid(rows: int, columns: int) -> tuple[Figure, NDArray]:
+    """Return a figure of small bare axes, and the axes ``(rows, columns)``."""
     figure, grid = plt.subplots(
         rows,
         columns,
@@ -130,20 +131,22 @@ def _plain(axes: Axes, picture: NDArray | None, mask: NDArray) -> None:
     if picture is None:
         axes.imshow(mask, cmap="gray", vmin=-0.6, vmax=1.3, interpolation="nearest")
     else:
-        _show(axes, picture)
-    _outline(axes, mask)
+        show(axes, picture)
+    outline(axes, mask)
 
 
-def _show(axes: Axes, picture: NDArray) -> None:
+def show(axes: Axes, picture: NDArray) -> None:
+    """Draw a picture ``(H, W, 3)``."""
     # The pixels of a small generated image are worth seeing; a photograph is larger than its place and is filtered.
     axes.imshow(picture, interpolation="nearest" if len(picture) < _CELL * _DPI else "antialiased")
 
 
-def _outline(axes: Axes, mask: NDArray) -> None:
+def outline(axes: Axes, mask: NDArray, colour: str = "white") -> None:
+    """Draw the outline of a mask where it crosses one half; a mask that does not has none."""
     # White on black is seen on any picture and on any colour of a map.
     halo: list[patheffects.AbstractPathEffect] = [patheffects.withStroke(linewidth=2.6, foreground="black")]
     if mask.min() < 0.5 <= mask.max():
-        axes.contour(mask, levels=[0.5], colors="white", linewidths=1.2).set_path_effects(halo)
+        axes.contour(mask, levels=[0.5], colors=colour, linewidths=1.2).set_path_effects(halo)
 
 
 def _written(score: float) -> str:
@@ -157,7 +160,8 @@ def _masks(masks: ArrayLike) -> NDArray[np.float32]:
     return array
 
 
-def _pictures(images: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+def pictures_of(images: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """Return images as uint8 ``(*shape, 3)``, or raise ``ValueError`` if they have another shape."""
     array = np.asarray(images)
     if array.shape != (*shape, 3):
         raise ValueError(f"`images` must have the shape {(*shape, 3)} like the masks, but {array.shape} was passed.")

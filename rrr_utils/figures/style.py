@@ -51,9 +51,15 @@ STYLE: dict[str, dict[str, Style]] = {
         "swapped": Style("another image's background", "#0072B2", "D", (0, (3, 1, 1, 1))),
         "both": Style("original and swapped by halves", "#000000", "^", (0, (1, 1))),
     },
+    "mask_source": {
+        "outlines": Style("hand-made outlines", "#000000", "o", "-"),
+        "deeplab": Style("DeepLab", "#0072B2", "s", (0, (5, 1))),
+        "mask_rcnn": Style("Mask R-CNN", "#CC79A7", "^", (0, (3, 1, 1, 1))),
+        "box": Style("box around the outline", "#E69F00", "D", (0, (1, 1))),
+    },
 }
 
-HEADINGS = {"explainer": "explainer", "strategy": "trained layers", "trained_on": "trained on"}
+HEADINGS = {"explainer": "explainer", "strategy": "trained layers", "trained_on": "trained on", "mask_source": "masks"}
 
 BACKGROUND_LABELS = {
     "original": "as in the\ndata set",

@@ -5,12 +5,15 @@ from rrr_utils.statistics.controls import (
     against_authors,
     against_trivial,
     against_variants,
+    control_numbers,
     on_correct,
     ranking,
+    similarity_table,
     variant_table,
 )
-from rrr_utils.statistics.convergence import needed, precision_table, running_means, settled
+from rrr_utils.statistics.convergence import after, needed, precision_table, running_means, settled
 from rrr_utils.statistics.intervals import Interval, proportion_interval
+from rrr_utils.statistics.masks import by_masks, drift_by_overlap, excellent_numbers, mask_numbers, overlap_table
 from rrr_utils.statistics.means import average, holm, paired
 from rrr_utils.statistics.proportions import accuracy_table, shift_table
 from rrr_utils.statistics.summaries import summary, write_summary
@@ -19,14 +22,21 @@ __all__ = [
     "COHORTS",
     "Interval",
     "accuracy_table",
+    "after",
     "against_authors",
     "against_trivial",
     "against_variants",
     "average",
+    "by_masks",
     "cohort",
+    "control_numbers",
+    "drift_by_overlap",
+    "excellent_numbers",
     "holm",
+    "mask_numbers",
     "needed",
     "on_correct",
+    "overlap_table",
     "paired",
     "precision_table",
     "proportion_interval",
@@ -34,6 +44,7 @@ __all__ = [
     "running_means",
     "settled",
     "shift_table",
+    "similarity_table",
     "summary",
     "variant_table",
     "write_summary",

@@ -50,7 +50,7 @@ def running_means(scores: ArrayLike, orders: int, seed: int, confidence: float =
 
 
 def needed(scores: ArrayLike, half_width: float, confidence: float = 0.95) -> int:
-    """Return the least n whose Student interval reaches ``half_width`` from the mean, for scores that scatter like these.
+    """Return the least n whose Student interval reaches ``half_width`` from the mean, for scores that scatter so.
 
     Raises ``ValueError`` unless ``half_width`` is positive and there are two scores.
     """
@@ -76,6 +76,28 @@ def settled(means: pd.DataFrame, half_width: float) -> "pd.Series[int]":
     away = (means["mean"] - means["order"].map(last)).abs() > half_width
     outside = means[away].groupby("order")["n"].max()
     return (outside.reindex(last.index) + 1).fillna(means["n"].min()).astype(int).rename("n")
+
+
+def after(means: pd.DataFrame, n: int) -> dict[str, float]:
+    """Return what the mean of the first ``n`` images is worth, over the orders of :func:`running_means`.
+
+    ``low`` and ``high`` hold the means of 95% of the orders, ``lowest`` and ``highest`` of all; ``error`` is their root
+    mean square distance from the mean of all images, ``half_width`` the median of their intervals' half-widths, and
+    ``covered`` the share of these intervals that hold the mean of all. Raises ``ValueError`` if there are fewer images.
+    """
+    if n > means["n"].max():
+        raise ValueError(f"`n` must be at most {means['n'].max()}, the number of scores, but {n} was passed.")
+    last = float(means.loc[means["n"] == means["n"].max(), "mean"].iloc[0])
+    part = means[means["n"] == n]
+    return {
+        "low": float(part["mean"].quantile(0.025)),
+        "high": float(part["mean"].quantile(0.975)),
+        "lowest": float(part["mean"].min()),
+        "highest": float(part["mean"].max()),
+        "error": float(np.sqrt(((part["mean"] - last) ** 2).mean())),
+        "half_width": float(((part["high"] - part["low"]) / 2).median()),
+        "covered": float(((part["low"] <= last) & (last <= part["high"])).mean()),
+    }
 
 
 def precision_table(
