@@ -21,7 +21,7 @@ class Analysis:
     ``mask-quality`` compares the masks of ``maskers`` with the hand-made ones, and the scores under both.
     ``convergence`` follows AvgScore image by image, in so many random ``orders``. ``controls`` scores maps that know
     nothing, networks whose weights are random, other normalisations and the authors' protocol. More images than
-    there are means all of them.
+    there are means all of them. ``seeds`` are some of the run's; empty means all of them.
     """
 
     kind: str
@@ -33,6 +33,7 @@ class Analysis:
     trained_on: str = "original"
     images: int = 50
     splits: tuple[str, ...] = ("test",)
+    seeds: tuple[int, ...] = ()
     maskers: tuple[str, ...] | None = None
     orders: int | None = None
 
@@ -62,10 +63,13 @@ class Analysis:
         return self.data, self.network, self.strategy, self.trained_on
 
 
-def check(entries: tuple[Analysis, ...], known: Mapping[tuple[str, str, str, str], int]) -> tuple[int, str] | None:
+def check(
+    entries: tuple[Analysis, ...], known: Mapping[tuple[str, str, str, str], tuple[int, tuple[int, ...]]]
+) -> tuple[int, str] | None:
     """Return the place of the first entry that the study cannot answer and what is wrong with it, or None.
 
-    ``known`` holds the runs of the study, as :attr:`Analysis.run` names them, each with its number of epochs.
+    ``known`` holds the runs of the study, as :attr:`Analysis.run` names them, each with its number of epochs and its
+    seeds.
     """
     seen = set()
     for place, entry in enumerate(entries):
@@ -73,10 +77,13 @@ def check(entries: tuple[Analysis, ...], known: Mapping[tuple[str, str, str, str
             for name, position in (("data", 0), ("network", 1), ("strategy", 2), ("trained_on", 3)):
                 there = [run for run in known if run[:position] == entry.run[:position]]
                 one_of(name, getattr(entry, name), dict.fromkeys(run[position] for run in there))
+            epochs, seeds = known[entry.run]
+            for seed in entry.seeds:
+                one_of("seeds", seed, seeds)
         except ValueError as error:
             return place, str(error)
-        if not 0 <= entry.epoch <= known[entry.run]:
-            return place, f"`epoch` must be from 0 to {known[entry.run]}, but {entry.epoch} was passed."
+        if not 0 <= entry.epoch <= epochs:
+            return place, f"`epoch` must be from 0 to {epochs}, but {entry.epoch} was passed."
         if (entry.kind, entry.run) in seen:
             return place, f"the analysis {entry.kind!r} of {'/'.join(entry.run)} stands twice."
         seen.add((entry.kind, entry.run))

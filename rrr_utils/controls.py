@@ -40,8 +40,8 @@ def gaussian(masks: ArrayLike) -> NDArray[np.float32]:
     rows, columns = ((np.arange(side) + 0.5) / side - 0.5 for side in (high, wide))
 
     def bell(width: float) -> NDArray[np.float64]:
-        down, across = (np.exp(-0.5 * (place / width) ** 2) for place in (rows, columns))
-        return np.outer(down / down.max(), across / across.max())
+        down, across = (-0.5 * (place / width) ** 2 for place in (rows, columns))
+        return np.outer(np.exp(down - down.max()), np.exp(across - across.max()))
 
     narrow, flat = 1e-3, 1e4  # shares of a side: less than a pixel, and wider than float32 can tell from flat
     maps = []

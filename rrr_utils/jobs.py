@@ -203,7 +203,8 @@ def _analysis(study: Study, entry: Analysis, jobs: list[Job]) -> Job:
     model = next(model for model in study.networks if model.name == entry.network)
     tuning = find(tuple(jobs), f"{'/'.join(entry.run)}/02-fine-tuning")
     raw = {"source": data.source, "options": dict(data.options)} if entry.kind == "mask-quality" else {}
-    same = ("study", "data", "network", "architecture", "strategy", "trained_on", "seeds", "size", "alpha", "units")
+    same = ("study", "data", "network", "architecture", "strategy", "trained_on", "size", "alpha", "units", "weights")
+    seeds = list(entry.seeds or tuning.parameters["seeds"])
     # Random weights from the head to the first block, the trained ones, their signed maps, and the authors' protocol.
     networks = 9 if entry.kind == "controls" else 1
     apart = sum(costs.mask_seconds(data, masker) for masker in _at_hand(entry.maskers or ()))
@@ -212,7 +213,8 @@ def _analysis(study: Study, entry: Analysis, jobs: list[Job]) -> Job:
         notebook=analyses.NOTEBOOKS[entry.kind],
         folder=tuning.folder,
         parameters={
-            **{name: tuning.parameters[name] for name in (*same, "weights", "head_epochs", "study_seed")},
+            **{name: tuning.parameters[name] for name in (*same, "head_epochs", "study_seed")},
+            "seeds": seeds,
             "epoch": entry.epoch,
             "images": entry.images,
             "splits": list(entry.splits),
@@ -228,7 +230,7 @@ def _analysis(study: Study, entry: Analysis, jobs: list[Job]) -> Job:
             Scoring(entry.explainers, (entry.epoch,), entry.images, entry.splits),
             networks,
             apart,
-            len(tuning.parameters["seeds"]),
+            len(seeds),
         ),
     )
 

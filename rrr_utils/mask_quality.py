@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from rrr_utils import datasets, images, masks, progress, scoring
+from rrr_utils import datasets, images, masks, progress, scoring, tables
 from rrr_utils.datasets.oxford_pets import OxfordPets
 from rrr_utils.explainers import Explainer, explain
 from rrr_utils.masks import Found, Masker
 from rrr_utils.prepared import Prepared
 from rrr_utils.runs import Run
+from rrr_utils.stack import Stack
 
 # What the paper's authors found by eye in its section 3.1: so many of so many masks of Mask R-CNN were excellent.
 EXCELLENT, JUDGED = 182, 200
@@ -124,7 +125,7 @@ def compare(
                         "reference": reference,
                         "found": bool(found.any()),
                         **overlap(found, outline)._asdict(),
-                        "area": float(found.mean()),
+                        "area": float((found >= 0.5).mean()),
                         "reference_area": float((outline >= 0.5).mean()),
                     }
                 )
@@ -138,6 +139,7 @@ def score_run(
     seeds: Sequence[int],
     epoch: int,
     others: Mapping[str, NDArray[np.uint8]],
+    folder: Path,
     *,
     splits: Sequence[str],
     n: int,
@@ -146,7 +148,8 @@ def score_run(
     """Score the same maps of the fixed cohort under the hand-made masks and under ``others``: rows of the scores table.
 
     ``others`` holds, for each masker, a mask of every image of ``data``, as :func:`compare` returns them; an image on
-    which a masker found nothing has no row under it. Raises ``ValueError`` if a masker has another number of masks.
+    which a masker found nothing has no row under it. Finished images are kept under ``folder``, so that an interrupted
+    run goes on where it was. Raises ``ValueError`` if a masker has another number of masks.
     """
     for name, small in others.items():
         if len(small) != len(data.ids):
@@ -156,21 +159,34 @@ def score_run(
         stack = run.stack(seed, epoch)
         for split in splits:
             places = data.cohort(split, n, study_seed)
-            blocks = [places[start : start + _AT_ONCE] for start in range(0, len(places), _AT_ONCE)]
-            for block in progress.track(blocks, "scores"):
-                pictures, labels, ids = data.images[block], data.labels[block], [data.ids[place] for place in block]
-                logits = stack(pictures)[0]
-                maps = [each[0] for each in explain(asked, stack, pictures, labels, ids)]
-                for source, every in {data.mask_source: data.masks, **others}.items():
-                    kept = np.flatnonzero(every[block].any(axis=(1, 2)))
-                    rows = scoring.rows_of(
-                        logits[kept],
-                        [each[kept] for each in maps],
-                        every[block][kept],
-                        labels[kept],
-                        [ids[place] for place in kept],
-                        asked,
-                    )
-                    rows = rows.assign(epoch=epoch, split=split, mask_source=source)
-                    parts.append(run.label(rows, seed))
+            for start in progress.track(range(0, len(places), _AT_ONCE), f"scores of {run.network}"):
+                file = folder / f"seed-{seed}-{split}-{start:04d}.parquet"
+                if not file.exists():
+                    rows = _score(stack, data, places[start : start + _AT_ONCE], asked, others)
+                    tables.write(run.label(rows.assign(epoch=epoch, split=split), seed), file, "scores")
+                parts.append(tables.read(file, "scores"))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _score(
+    stack: Stack, data: Prepared, block: NDArray, asked: Sequence[Explainer], others: Mapping[str, NDArray[np.uint8]]
+) -> pd.DataFrame:
+    """Return the rows of the images at ``block`` under each kind of mask, without the columns that all rows share."""
+    pictures, labels, ids = data.images[block], data.labels[block], [data.ids[place] for place in block]
+    logits = stack(pictures)[0]
+    maps = [each[0] for each in explain(asked, stack, pictures, labels, ids)]
+    parts = []
+    for source, every in {data.mask_source: data.masks, **others}.items():
+        kept = np.flatnonzero(every[block].any(axis=(1, 2)))
+        if not len(kept):
+            continue
+        rows = scoring.rows_of(
+            logits[kept],
+            [each[kept] for each in maps],
+            every[block][kept],
+            labels[kept],
+            [ids[place] for place in kept],
+            asked,
+        )
+        parts.append(rows.assign(mask_source=source))
     return pd.concat(parts, ignore_index=True)

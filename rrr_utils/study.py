@@ -177,15 +177,16 @@ class Study:
                 _at_least("images", entry.images, 1)
                 _several("splits", entry.splits, ("train", "test"))
                 _explainers(entry.explainers)
+                _different("seeds", entry.seeds)
             except ValueError as error:
                 raise _Misplaced("analyses", place, str(error)) from error
         if wrong := analyses.check(self.analyses, self._runs()):
             raise _Misplaced("analyses", *wrong)
 
-    def _runs(self) -> dict[tuple[str, str, str, str], int]:
-        """Return every run by data set, network, strategy and kind of training images, with its number of epochs."""
+    def _runs(self) -> dict[tuple[str, str, str, str], tuple[int, tuple[int, ...]]]:
+        """Return every run by data set, network, strategy and training images, with its number of epochs and seeds."""
         return {
-            (data.name, model.name, strategy, trained_on): model.stage(strategy).epochs
+            (data.name, model.name, strategy, trained_on): (model.stage(strategy).epochs, model.seeds or self.seeds)
             for data in self.data
             for model in self.networks
             if not model.on or data.name in model.on

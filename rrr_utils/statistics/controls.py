@@ -93,7 +93,8 @@ def similarity_table(similarity: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for (explainer, variant), part in similarity.groupby(["explainer", "variant"], sort=False):
-        matrix = part.pivot(index="seed", columns="image", values="similarity").to_numpy(float)
+        known = part.dropna(subset=["similarity"])
+        matrix = known.pivot(index="seed", columns="image", values="similarity").to_numpy(float)
         low, high = bootstrap(matrix)
         rows.append(
             {

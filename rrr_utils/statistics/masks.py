@@ -101,8 +101,8 @@ def mask_numbers(
     """Return the numbers that pages quote, by name, from the tables of this module.
 
     ``<column>_<masker>`` for the overlap with the outlines as they are, ``<column>_<masker>_bare`` without their
-    border; ``moved_<masker>_<explainer>`` and ``moved_above_...`` with ``_low``, ``_high``; ``n_moved_<masker>`` images;
-    ``drift_<masker>_<threshold>`` for the mean absolute difference up to a threshold.
+    border; ``moved_<masker>_<explainer>`` and ``moved_above_...`` with ``_low`` and ``_high``; ``n_moved_<masker>``
+    images; ``drift_<masker>_<threshold>`` for the mean absolute difference up to a threshold.
     """
     found: dict[str, float] = {}
     for row in overlap.to_dict("records"):

@@ -1,0 +1,246 @@
+"""Analyses of a study: how they are asked for, which jobs they become, and their scores on a real checkpoint."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tiny_study
+
+from rrr_utils import (
+    controls,
+    convergence,
+    costs,
+    datasets,
+    job_state,
+    jobs,
+    mask_quality,
+    paths,
+    prepared,
+    run_notebook,
+    runs,
+    scoring,
+    statistics,
+    study,
+    tables,
+    training,
+    weights,
+)
+from rrr_utils.masks import open_masker
+
+ENTRY = """
+analyses:
+  - kind: convergence
+    data: first
+    network: small
+    strategy: dense
+    trained_on: masked
+    epoch: 2
+    images: 40
+    splits: [train, test]
+    explainers: [{name: grad_cam}]
+  - {kind: mask-quality, data: first, network: small, strategy: head, trained_on: masked, epoch: 1, seeds: [1],
+     maskers: [box, mask_rcnn], explainers: [{name: lime, samples: 20}]}
+"""
+
+
+def load(folder, text=ENTRY):
+    path = tiny_study.project(folder)
+    path.write_text(path.read_text() + text)
+    return study.load(path)
+
+
+def test_an_entry_becomes_a_job_after_its_checkpoint(tmp_path):
+    """Its place is its run's; it needs the images, stage 1 and the training; the figures do not wait for it."""
+    found = jobs.of(load(tmp_path))
+    job = jobs.find(found, "first/small/dense/masked/06-convergence")
+    assert job.kind == "analysis"
+    assert job.outputs == ("convergence",)
+    training_of = "first/small/{}/masked/02-fine-tuning".format
+    assert job.needs == ("first/01-masking", training_of("head"), training_of("dense"))
+    assert (job.parameters["orders"], job.parameters["epoch"], job.parameters["head_epochs"]) == (100, 2, 1)
+    assert job.parameters["seeds"] == [0, 1]
+    other = jobs.find(found, "first/small/head/masked/05-mask-quality")
+    assert other.needs == ("first/01-masking", training_of("head"))
+    assert (other.parameters["maskers"], other.parameters["source"]) == (["box", "mask_rcnn"], "confounded")
+    assert other.parameters["seeds"] == [1]
+    assert jobs.find(found, jobs.FIGURES).needs == tuple(job.name for job in found[: found.index(job) - 1])
+    root = tiny_study.PROJECT / "notebooks"
+    for each in (job, other):
+        run_notebook.check_parameters(root / f"{each.notebook}.ipynb", each.parameters)
+
+
+def test_an_analysis_that_reads_the_data_depends_on_them(tmp_path, monkeypatch):
+    """Mask quality opens the data set again: its stamp holds the state of the data and of the maskers' files."""
+    monkeypatch.setenv("RRR_DATA_DIR", str(tmp_path))
+    plan = load(tmp_path)
+    photographs = replace(plan, data=(replace(plan.data[0], source="oxford_pets", options={}),))
+    job = jobs.find(jobs.of(photographs), "first/small/head/masked/05-mask-quality")
+    assert set(job_state._places(job)) == {"data", "mask model"}
+
+
+def test_the_cost_by_hand(tmp_path, monkeypatch):
+    """8 images in all, Grad-CAM's 3 passes and 1 for the answer, 2 seeds; a masker counts where its file is."""
+    monkeypatch.setenv("RRR_DATA_DIR", str(tmp_path))
+    plan = load(tmp_path)
+    assert jobs.find(jobs.of(plan), "first/small/dense/masked/06-convergence").cost.passes == 8 * 4 * 2
+    name = "first/small/head/masked/05-mask-quality"
+    without = jobs.find(jobs.of(plan), name).cost
+    (tmp_path / "masks").mkdir()
+    (tmp_path / "masks" / "MaskRCNN-12.onnx").touch()
+    cost = jobs.find(jobs.of(plan), name).cost
+    assert cost.seconds - without.seconds == pytest.approx(8 * costs._MASK_SECONDS["mask_rcnn"])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("kind: convergence", "kind: convergense", r"line 22: `kind` must be .* Did you mean 'convergence'\?"),
+        ("    orders: 9", "    ordres: 9", r"line 29: unknown key `ordres` in `analyses`\. Did you mean 'orders'\?"),
+        ("    orders: 9", "    orders: 1", r"line 22: `orders` must be at least 2"),
+        ("    orders: 9", "    maskers: [box]", r"line 22: `maskers` belongs to analyses of kind 'mask-quality'"),
+        ("data: first", "data: furst", r"line 22: `data` must be one of \['first'\].* Did you mean 'first'\?"),
+        ("network: small", "network: smal", r"line 22: `network` .* Did you mean 'small'\?"),
+        ("strategy: dense", "strategy: all", r"line 22: `strategy` must be one of \['head', 'dense'\]"),
+        ("trained_on: masked", "trained_on: original", r"line 22: `trained_on` must be one of \['masked'\]"),
+        ("epoch: 2", "epoch: 3", r"line 22: `epoch` must be from 0 to 2, but 3 was passed"),
+        ("images: 40", "images: 0", r"line 22: `images` must be at least 1"),
+        ("splits: [train, test]", "splits: [tests]", r"line 22: `splits` .* Did you mean 'test'\?"),
+        ("{name: grad_cam}", "{name: gradcam}", r"line 22: `name` .* Did you mean 'grad_cam'\?"),
+        ("seeds: [1]", "seeds: [7]", r"line 32: `seeds` must be one of \[0, 1\]"),
+        ("maskers: [box", "maskers: [bax", r"line 32: `maskers` .* Did you mean 'box'\?"),
+        ("kind: mask-quality", "kind: controls", r"line 32: `maskers` belongs to analyses of kind 'mask-quality'"),
+    ],
+)
+def test_a_mistake_is_named_with_its_line(tmp_path, old, new, words):
+    """The line is that of the entry, also where the mistake shows only beside the rest of the study."""
+    text = ENTRY.replace("    images: 40\n", "    images: 40\n    orders: 9\n")
+    assert old in text
+    with pytest.raises(study.StudyError, match=words):
+        load(tmp_path, text.replace(old, new, 1))
+
+
+def test_the_same_analysis_twice_is_refused(tmp_path):
+    """Both would write to one place."""
+    entry = ENTRY.split("analyses:\n")[1].split("  - {")[0]
+    with pytest.raises(study.StudyError, match=r"line 31: the analysis 'convergence' of .* stands twice"):
+        load(tmp_path, "\nanalyses:\n" + entry + entry)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A ConvNet at 32 px that was trained for an epoch on 24 generated images."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RRR_RUNS", str(tmp_path_factory.mktemp("runs")))
+        dataset = datasets.open_dataset("confounded", None, {"images": 24, "size": 32})
+        folder = paths.runs() / "s" / "d"
+        prepared.prepare("s", "d", dataset, open_masker("outlines", dataset), [32], folder, test_share=0.25, seed=0)
+        run = runs.Run("s", "d", "small", "all", "original", "convnet", 32)
+        data = run.images()
+        training.train(
+            run.start(3),
+            "all",
+            runs.training_data(data),
+            training.Stage(1, "adam", 1e-3),
+            run.checkpoints(3),
+            trained_on="original",
+            seed=3,
+            evaluate=runs.evaluation(data),
+        )
+        yield run, data
+
+
+SETTINGS = [{"name": "grad_cam"}, {"name": "occlusion", "patch": 12, "stride": 10}]
+COHORT = {"splits": ["test"], "n": 4, "study_seed": 0}
+
+
+@pytest.fixture(scope="module")
+def controlled(made, tmp_path_factory):
+    run, data = made
+    folder = tmp_path_factory.mktemp("pieces")
+    return *controls.score_run(run, data, SETTINGS, [3], 1, folder, **COHORT), folder
+
+
+def test_every_control_has_its_rows(controlled):
+    """Both explainers as trained, under both protocols, both normalisations and all stages; two trivial maps."""
+    scores, similarity, _ = controlled
+    counts = scores.groupby(["protocol", "variant", "explainer"], sort=False).size()
+    stages = ["head", "down to conv3", "down to conv2", "all"]
+    expected = {("ours", "", "grad_cam"), ("ours", "", "occlusion"), ("authors", "", "grad_cam")}
+    expected |= {("authors", "", "occlusion"), ("ours", "gaussian", "none"), ("ours", "edges", "none")}
+    varied = [*controls.NORMALISATIONS, *(f"randomised {stage}" for stage in stages)]
+    expected |= {("ours", variant, each["name"]) for variant in varied for each in SETTINGS}
+    assert set(counts.index) == expected
+    assert (counts == 4).all()
+    assert len(similarity) == 4 * 2 * 4
+    assert similarity["variant"].unique().tolist() == [f"randomised {stage}" for stage in stages]
+
+
+def test_the_plain_rows_are_those_of_a_plain_scoring(made, controlled):
+    """As trained, under our protocol: the scores that the scoring notebook gives."""
+    run, data = made
+    at = data.cohort("test", 4, 0)
+    asked = scoring.explainers(SETTINGS, 0)
+    ids = [data.ids[place] for place in at]
+    expected = scoring.score_images(run.at(3, 1), data.images[at], data.masks[at], data.labels[at], ids, asked)
+    scores = controlled[0]
+    plain = scores[(scores["variant"] == "") & (scores["protocol"] == "ours")]
+    assert plain["image"].tolist() == expected["image"].tolist()
+    np.testing.assert_allclose(plain["score"], expected["score"], atol=1e-3)
+    gaussian = scores[scores["variant"] == "gaussian"]
+    np.testing.assert_allclose(gaussian["chance"], data.masks[at].mean(axis=(1, 2)))
+
+
+def test_the_head_alone_is_drawn_anew_and_not_as_the_run_began(made):
+    """The first stage keeps every convolution and changes the head; nothing is left of the run's own start."""
+    run, _ = made
+    stack = controls._randomised(run, 3, 1)
+    trained, start = (weights.take(network.model) for network in (run.at(3, 1), run.start(3)))
+    states = stack._states
+    assert len(states) == 4
+    for key, array in trained.items():
+        if key.startswith(("dense_1/", "logits/")):
+            assert key.endswith("bias") or not np.allclose(states[0][key], array)
+            assert key.endswith("bias") or not np.allclose(states[0][key], start[key])
+        else:
+            np.testing.assert_array_equal(states[0][key], array)
+    kernels = [key for key in trained if key.endswith("/kernel")]
+    assert all(not np.allclose(states[-1][key], trained[key]) for key in kernels)
+
+
+def test_finished_images_are_not_computed_again(made, controlled, monkeypatch):
+    """A second call reads its pieces and gives the same tables."""
+    run, data = made
+    scores, similarity, folder = controlled
+    monkeypatch.setattr(controls, "_score", None)
+    again = controls.score_run(run, data, SETTINGS, [3], 1, folder, **COHORT)
+    assert again[0].equals(scores)
+    assert again[1].equals(similarity)
+
+
+def test_the_same_maps_are_scored_under_other_masks(made, tmp_path):
+    """Under a mask that covers everything every score is 1; where nothing was found there is no row."""
+    run, data = made
+    everything, nothing = np.ones_like(data.masks), np.array(data.masks)
+    nothing[data.cohort("test", 4, 0)[0]] = 0
+    asked = scoring.explainers(SETTINGS, 0)
+    others = {"full": everything, "part": nothing}
+    scores = mask_quality.score_run(run, data, asked, [3], 1, others, tmp_path, **COHORT)
+    counts = scores.groupby(["mask_source", "explainer"]).size().unstack()
+    assert counts.loc["outlines"].tolist() == counts.loc["full"].tolist() == [4, 4]
+    assert counts.loc["part"].tolist() == [3, 3]
+    full = scores[(scores["mask_source"] == "full") & ~scores["zero_map"]]
+    np.testing.assert_allclose(full["score"], 1)
+    same = statistics.by_masks(scores[scores["mask_source"] != "full"].assign(correct=True), "outlines")
+    assert (same["difference"] == 0).all()
+    tables.write(scores, tmp_path / "scores.parquet", "scores")
+    with pytest.raises(ValueError, match="`others` must hold 24 masks, but 3 of 'few' were passed"):
+        mask_quality.score_run(run, data, asked, [3], 1, {"few": everything[:3]}, tmp_path, **COHORT)
+
+
+def test_all_images_are_scored_where_more_are_asked_than_there_are(made):
+    """Both splits whole, once each, with the scores of a plain scoring."""
+    run, data = made
+    asked = scoring.explainers(SETTINGS[:1], 0)
+    scores = convergence.score_run(run, data, asked, [3], 1, splits=["train", "test"], n=99, study_seed=0)
+    assert scores["image"].tolist() == [data.ids[at] for split in ("train", "test") for at in data.where(split)]
+    tables.write(scores, run.folder / "all.parquet", "scores")
