@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from rrr_utils.figures.style import CHANCE, INK, check, legend_below, percent, theme
+from rrr_utils.figures.style import CHANCE, INK, check, legend_below, theme
 
 _BAND, _LINE, _MARK = "#56B4E9", "#0072B2", "#D55E00"
 _SHOWN = 5  # orders that are drawn as lines: enough to see that they differ
@@ -44,7 +44,6 @@ def running_means(table: pd.DataFrame, *, marked: int = 50, half_widths: Sequenc
         left.plot([], [], color=_LINE, linewidth=0.8, label="single orders")
         left.axhline(float(table.sort_values("n")["mean"].iloc[-1]), color=INK, linewidth=1.2, label="all images")
         left.set_ylabel("mean score of the first n images")
-        percent(left.yaxis)
         right.fill_between(reach.index, reach[0.025], reach[0.975], color=_BAND, alpha=0.35, linewidth=0)
         right.plot(reach.index, reach[0.5], color=_LINE, linewidth=1.6)
         for half_width in half_widths:
@@ -55,6 +54,7 @@ def running_means(table: pd.DataFrame, *, marked: int = 50, half_widths: Sequenc
         ticks = [value for value in (0.005, 0.01, 0.02, 0.05, 0.1, 0.2) if value < reach[0.975].max() * 1.2]
         right.set_yticks(ticks, [str(value) for value in ticks])
         right.minorticks_off()
+        right.set_ylim(0.85 * min([reach[0.025].min(), *half_widths]), 1.1 * reach[0.975].max())
         right.set_ylabel("half-width of the 95% interval")
         for axes in (left, right):
             axes.axvline(marked, color=_MARK, linewidth=1.4, linestyle=":")

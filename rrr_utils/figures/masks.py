@@ -1,6 +1,6 @@
 """How good masks are: the distribution of their overlap, both masks on the picture, and what the score makes of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -67,48 +67,57 @@ def mask_pairs(
         for place, axes in enumerate(grid.ravel()):
             axes.set_visible(place < len(first))
             if place < len(first):
-                show(axes, pictures[place])
+                # A few levels of colour are enough to recognise an animal by, and compress to a third.
+                show(axes, pictures[place] // 32 * 32 + 16)
                 outline(axes, first[place])
                 outline(axes, second[place], _FOUND)
                 axes.set_title(titles[place], fontsize="small")
     return figure
 
 
-def score_differences(table: pd.DataFrame, *, hue: str, label: str) -> Figure:
+def score_differences(tables: Mapping[str, pd.DataFrame], *, hue: str, label: str) -> Figure:
     """Return paired differences of scores by explainer, dots with intervals about zero, one colour a value of ``hue``.
 
     Parameters
     ----------
-    table
-        Rows of ``statistics.paired`` with ``explainer``, ``hue`` (a column that ``STYLE`` knows), ``difference``,
-        ``low`` and ``high``; one row for each explainer and ``hue``.
+    tables
+        A panel's title to rows of ``statistics.paired`` with ``explainer``, ``hue`` (a column that ``STYLE`` knows),
+        ``difference``, ``low`` and ``high``; one row for each explainer and ``hue``. The panels share their axis.
     label
         What is subtracted from what, for the axis.
     """
-    check(table, ["difference", "low", "high"], ["explainer", hue])
-    explainers = present(table, "explainer", list(STYLE["explainer"]))
-    values = present(table, hue, list(STYLE[hue]))
+    if not tables:
+        raise ValueError("`tables` must hold at least one table, but it is empty.")
+    for table in tables.values():
+        check(table, ["difference", "low", "high"], ["explainer", hue])
+    together = pd.concat(tables.values())
+    explainers = present(together, "explainer", list(STYLE["explainer"]))
+    values = present(together, hue, list(STYLE[hue]))
     step = 0.5 / len(values)
     with theme():
-        figure, axes = plt.subplots(figsize=(1.8 + 1.3 * max(len(explainers), 3), 3.4), layout="constrained")
-        axes.axhline(0, color=INK, linewidth=1.2)
-        for place, value in enumerate(values):
-            part = table[table[hue] == value].set_index("explainer").reindex(explainers)
-            style = STYLE[hue][value]
-            axes.errorbar(
-                np.arange(len(explainers)) + step * (place - (len(values) - 1) / 2),
-                part["difference"],
-                yerr=bars(part.rename(columns={"difference": "mean"}).loc[:, ["low", "mean", "high"]]),
-                label=style.label,
-                color=style.colour,
-                marker=style.marker,
-                markersize=6.5,
-                linestyle="none",
-                elinewidth=1.6,
-            )
-        axes.set_xticks(range(len(explainers)), [STYLE["explainer"][value].label for value in explainers])
-        axes.set_xlim(-0.5, len(explainers) - 0.5)
-        axes.grid(axis="x", visible=False)
-        axes.set_ylabel(label)
-        legend_below(figure, axes, columns=len(values))
+        figure, panels = plt.subplots(
+            1, len(tables), squeeze=False, sharey=True, figsize=(1.2 + 3.4 * len(tables), 3.4), layout="constrained"
+        )
+        for axes, (title, table) in zip(panels[0], tables.items()):
+            axes.axhline(0, color=INK, linewidth=1.2)
+            for place, value in enumerate(values):
+                part = table[table[hue] == value].set_index("explainer").reindex(explainers)
+                style = STYLE[hue][value]
+                axes.errorbar(
+                    np.arange(len(explainers)) + step * (place - (len(values) - 1) / 2),
+                    part["difference"],
+                    yerr=bars(part.assign(mean=part["difference"])),
+                    label=style.label,
+                    color=style.colour,
+                    marker=style.marker,
+                    markersize=6.5,
+                    linestyle="none",
+                    elinewidth=1.6,
+                )
+            axes.set_title(title, loc="left", fontweight="bold")
+            axes.set_xticks(range(len(explainers)), [STYLE["explainer"][value].label for value in explainers])
+            axes.set_xlim(-0.5, len(explainers) - 0.5)
+            axes.grid(axis="x", visible=False)
+        panels[0, 0].set_ylabel(label)
+        legend_below(figure, panels[0, 0], columns=len(values))
     return figure
