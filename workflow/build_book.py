@@ -21,7 +21,14 @@ METHOD = Path("book") / "method"
 _STAGED = ("_config.yml", "book", "data", "studies", "notebooks", "rrr_utils", "CITATION.cff", "LICENSE")
 _LEFT_OUT = shutil.ignore_patterns("downloads", "__pycache__", ".ipynb_checkpoints", ".*")
 _NO_SOURCE = {"_build", "__pycache__", "downloads"}
-_TITLES = {"01-masking": "Masking", "02-fine-tuning": "Fine-tuning", "03-scoring": "Scoring"}
+_TITLES = {
+    "01-masking": "Masking",
+    "02-fine-tuning": "Fine-tuning",
+    "03-scoring": "Scoring",
+    "05-mask-quality": "Mask quality",
+    "06-convergence": "Convergence",
+    "07-controls": "Controls",
+}
 
 
 def main() -> int:
@@ -90,7 +97,7 @@ def book_of(plan: study.Study) -> int:
     whole = plan.name == WHOLE_BOOK
     shutil.rmtree(published / plan.name if whole else published, ignore_errors=True)
     _copy_notebooks(done, folder, published / plan.name)
-    _copy_summary(folder, source / "data" / "results" / plan.name)
+    _copy_tables(done, folder, source / "data" / "results" / plan.name)
     if not whole:
         files.write_text(source / TOC, yaml.safe_dump(small_toc(plan.name, done), sort_keys=False))
     built, now = output / ".built", _digest(source)
@@ -121,10 +128,12 @@ def publish(plan: study.Study) -> int:
     shutil.rmtree(notebooks, ignore_errors=True)
     _copy_notebooks(done, folder, notebooks)
     print(f"  {len(done)} notebooks -> {notebooks}")
-    if jobs.FIGURES in [job.notebook for job in missing]:
-        _draw_what_is_done(missing[-1], done, notebooks)
-    if _copy_summary(folder, paths.root() / "data" / "results" / plan.name):
-        print(f"  summary tables -> {paths.root() / 'data' / 'results' / plan.name}")
+    figures = [job for job in missing if job.notebook == jobs.FIGURES]
+    if figures:
+        _draw_what_is_done(figures[0], done, notebooks)
+    tables = paths.root() / "data" / "results" / plan.name
+    if _copy_tables(done, folder, tables):
+        print(f"  tables -> {tables}")
     return 0
 
 
@@ -182,13 +191,21 @@ def _draw_what_is_done(figures: jobs.Job, done: Sequence[jobs.Job], target: Path
     print(f"  figures of {len(runs)} of {len(figures.parameters['runs'])} runs -> {output}")
 
 
-def _copy_summary(folder: Path, target: Path) -> bool:
-    summary = folder / "summary"
-    if not summary.is_dir():
-        return False
-    shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(summary, target, ignore=_LEFT_OUT)
-    return True
+def _copy_tables(done: Sequence[jobs.Job], folder: Path, target: Path) -> bool:
+    """Copy the summary of a study's runs and the tables of its analyses, each in a folder named like its notebook."""
+    found = {folder / "summary": target}
+    found |= {
+        folder / job.folder / name: target / published_name(job)
+        for job in done
+        if job.kind == "analysis"
+        for name in job.outputs
+    }
+    there = {source: place for source, place in found.items() if source.is_dir()}
+    if there:
+        shutil.rmtree(target, ignore_errors=True)
+    for source, place in there.items():
+        shutil.copytree(source, place, ignore=_LEFT_OUT, dirs_exist_ok=True)
+    return bool(there)
 
 
 def _digest(source: Path, names: Iterable[str] = (".",)) -> str:

@@ -20,7 +20,7 @@ def scores_by_variant(table: pd.DataFrame, rows: Mapping[str, str]) -> Figure:
         ``explainer``, ``variant``, ``mean``, ``low``, ``high`` and ``chance`` as ``statistics.average`` gives them, one
         row for each explainer and variant. Rows of the explainer "none" (no network made them) stand in every panel.
     rows
-        The variants to be drawn, from top to bottom, and what each is called.
+        The variants to be drawn, from top to bottom, and what each is called; random weights are named as such.
     """
     check(table, ["mean", "low", "high", "chance"], ["explainer", "variant"])
     for variant in table["variant"].unique():
@@ -58,7 +58,8 @@ def scores_by_variant(table: pd.DataFrame, rows: Mapping[str, str]) -> Figure:
             percent(axes.xaxis)
         top = float(np.nanmax(table[["mean", "high", "chance"]].to_numpy(float)))
         panels[0, 0].set_xlim(0, min(1.02, 1.1 * top))
-        panels[0, 0].set_yticks(range(len(rows)), list(rows.values()))
+        labels = [f"random: {name}" if variant.startswith("randomised") else name for variant, name in rows.items()]
+        panels[0, 0].set_yticks(range(len(rows)), labels)
         panels[0, 0].set_ylim(len(rows) - 0.5, -0.5)
         panels[0, 0].plot([], [], label="chance: share of the image that is object", **CHANCE)
         legend_below(figure, panels[0, 0], columns=1)
