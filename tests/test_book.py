@@ -16,6 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent
 BOOK = ROOT / "book"
 PAGES = sorted(BOOK.glob("*.md"))
 DEMO = BOOK / "published" / "demo" / "04-figures.ipynb"
+CONTROLS = BOOK / "published" / "controls"
+EXPLAINERS = ("grad_cam", "grad_cam_plus_plus", "lime", "occlusion")
 GLUED_TEXT = re.compile(r"\{glue:text\}`([^`:]+)::([^`:]+):([^`]+)`")
 GLUED_FIGURE = re.compile(r"\{glued-figure\} (\S+)::(\S+)")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -81,9 +83,30 @@ def test_the_first_page_says_what_its_table_says():
         assert value[f"accuracy_{kind}_other"] > value["accuracy_original_other_high"]
         drop = value[f"accuracy_{kind}_original"] - value[f"accuracy_{kind}_other"]
         assert drop < value["accuracy_original_original"] - value["accuracy_original_other"]
-        for explainer in ("grad_cam", "grad_cam_plus_plus", "lime", "occlusion"):
+        for explainer in EXPLAINERS:
             assert value[f"score_{kind}_{explainer}"] > value[f"score_original_{explainer}_high"], explainer
     assert value["n_seeds"] > 1
+
+
+def analysis(name):
+    """Return the numbers that an analysis of the study `controls` glued."""
+    found = glued(CONTROLS / f"{name}--oxford-pets--mobilenet-25--head--original.ipynb")
+    return {key: number(data) for key, data in found.items() if not key.startswith("fig_")}
+
+
+def test_the_page_on_trust_says_what_its_tables_say():
+    """Scores move with the mask and hardly above chance; 50 images tell a tenth; what knows nothing scores less."""
+    masks, means = analysis("05-mask-quality"), analysis("06-convergence")
+    for explainer in EXPLAINERS:
+        moved = masks[f"moved_deeplab_{explainer}"]
+        assert masks[f"moved_deeplab_{explainer}_high"] < 0
+        assert masks[f"moved_box_{explainer}_low"] > 0
+        assert abs(masks[f"moved_above_deeplab_{explainer}"]) < abs(moved) / 3
+    assert masks["precision_deeplab"] > 0.9 > masks["recall_deeplab"]
+    assert masks["drift_deeplab_0.5"] > masks["drift_deeplab_1.0"]
+    assert means["needed_05"] <= 50 < means["needed_02"] < means["needed_01"]
+    assert means["first_train"] < means["all_train"]
+    assert means["percentile_train"] < 0.025, "it is called another mean than over a draw"
 
 
 def test_links_and_inclusions_lead_somewhere():
@@ -95,7 +118,7 @@ def test_links_and_inclusions_lead_somewhere():
             assert (page.parent / target.split("#")[0]).exists(), f"{page.name} links to {target}, which is not there"
 
 
-def test_every_page_and_every_published_notebook_of_the_demo_is_in_the_contents():
+def test_every_page_and_every_published_notebook_is_in_the_contents():
     """Nothing in the table of contents is missing, and nothing that is published is left out of it."""
     contents = yaml.safe_load((BOOK / "_toc.yml").read_text(encoding="utf-8"))
     chapters = [entry for part in contents["parts"] for entry in part["chapters"]]
@@ -103,7 +126,7 @@ def test_every_page_and_every_published_notebook_of_the_demo_is_in_the_contents(
     listed = {contents["root"], *(entry["file"] for entry in chapters)} - {"notebooks/your-own-model"}
     there = {
         path.relative_to(ROOT).with_suffix("").as_posix()
-        for path in [*PAGES, *BOOK.glob("*.ipynb"), *DEMO.parent.glob("*.ipynb")]
+        for path in [*PAGES, *BOOK.glob("*.ipynb"), *DEMO.parent.glob("*.ipynb"), *CONTROLS.glob("*.ipynb")]
     }
     assert listed == there
 
