@@ -85,6 +85,8 @@ def execute(notebook: Path, output: Path, parameters: Mapping[str, Any]) -> "Not
             cwd=notebook.parent,
             progress_bar=False,
             log_output=False,
+            # Four seconds by default, which a busy machine exceeds.
+            iopub_timeout=120,
         )
         skipped = [
             cell.source

@@ -107,6 +107,21 @@ def test_the_page_on_trust_says_what_its_tables_say():
     assert means["needed_05"] <= 50 < means["needed_02"] < means["needed_01"]
     assert means["first_train"] < means["all_train"]
     assert means["percentile_train"] < 0.025, "it is called another mean than over a draw"
+    controls = analysis("07-controls")
+    score = {name: controls[f"score_{name}"] for name in (*(f"{each}_trained" for each in EXPLAINERS), "none_gaussian")}
+    assert controls["above_none_gaussian_low"] > 0
+    assert score["none_gaussian"] > score["grad_cam_trained"]
+    for explainer in EXPLAINERS:
+        assert controls[f"score_{explainer}_randomised_all"] < score[f"{explainer}_trained"]
+        similar = controls[f"similar_randomised_head_{explainer}"]
+        assert similar > 0.9 if explainer == "grad_cam_plus_plus" else similar < 0.3
+    assert controls["similar_randomised_all_grad_cam_plus_plus_low"] > 0
+    ranked = [max(EXPLAINERS, key=lambda each: controls[f"score_{each}_{how}"]) for how in ("trained", "min-max")]
+    assert ranked == ["lime", "grad_cam_plus_plus"]
+    for explainer in ("lime", "occlusion"):
+        assert controls["chance"] < controls[f"score_{explainer}_min-max"] < score[f"{explainer}_trained"]
+    losses = {each: controls[f"authors_minus_ours_{each}"] for each in EXPLAINERS}
+    assert min(losses, key=lambda each: losses[each]) == "occlusion"
 
 
 def test_links_and_inclusions_lead_somewhere():
