@@ -109,12 +109,17 @@ def scoring(data: Data, model: Model, what: Scoring, strategy: str, epochs: int,
     # What a pass costs at each checkpoint, of the whole network's.
     shared = 1 - frozen + frozen * stacks / max(checkpoints, 1)
     each, whole, apart = _explaining(model, what.explainers, pictures, checkpoints, shared)
+    # The first checkpoint of a seed is asked about more where it serves the others as control.
+    asked = [explainer for explainer in what.explainers if explainer["name"] == "lime"]
+    once = sum(max(lime.get("control", 0) - lime.get("samples", 1000), 0) for lime in asked)
     backgrounds = round(images_of(data) * data.test_share) * (1 + len(what.backgrounds))
-    passes = (pictures * each + backgrounds) * checkpoints
+    passes = (pictures * each + backgrounds) * checkpoints + pictures * once * seeds
     return Cost(
         passes=passes,
         seconds=apart
-        + _forward(model) * SPEEDS[model.architecture].engine * checkpoints * (pictures * whole + backgrounds * shared),
+        + _forward(model)
+        * SPEEDS[model.architecture].engine
+        * (checkpoints * (pictures * whole + backgrounds * shared) + pictures * once * seeds),
         disk=200 * pictures * checkpoints * len(what.explainers),
     )
 

@@ -88,20 +88,27 @@ class Run:
         ((_, stack),) = self.stacks([seed], [epoch])
         return stack
 
-    def stacks(self, seeds: Sequence[int], epochs: Sequence[int]) -> Iterator[tuple[list[tuple[int, int]], Stack]]:
+    def stacks(
+        self, seeds: Sequence[int], epochs: Sequence[int], first: int | None = None
+    ) -> Iterator[tuple[list[tuple[int, int]], Stack]]:
         """Yield stacks of the checkpoints of all seeds and epochs, each with the (seed, epoch) of its checkpoints.
 
-        As few as hold the weights in a gigabyte: all seeds share the blocks that training left as they were.
+        As few as hold the weights in a gigabyte: all seeds share the blocks that training left as they were. With
+        ``first`` that epoch of a seed stands before the others of the seed in every stack that holds any of them.
         """
         members: list[tuple[int, int]] = []
         stack = None
         for seed in seeds:
             network = self.start(seed)
             for epoch in epochs:
-                checkpoints.restore(network, self.checkpoints(seed), epoch)
                 if stack is None:
                     stack = Stack(network)
-                stack.add(weights.take(network.model))
+                if first is not None and (seed, first) not in members and epoch != first:
+                    checkpoints.restore(network, self.checkpoints(seed), first)
+                    stack.add(weights.take(network.model), starts=True)
+                    members.append((seed, first))
+                checkpoints.restore(network, self.checkpoints(seed), epoch)
+                stack.add(weights.take(network.model), starts=epoch == first)
                 members.append((seed, epoch))
                 if stack.nbytes > _HELD:
                     yield members, stack

@@ -72,8 +72,9 @@ def score_run(
     A few images at a time go through all checkpoints, so that what these share is computed once and memory does not
     grow with the number of images. Finished images are kept in the run's folder, so that an interrupted scoring goes
     on where it was. With ``start_is_scored`` epoch 0 is not computed: it is the last epoch of stage 1, and its rows are
-    those of that run's scores. Raises ``FileNotFoundError`` where they are missing, and ``ValueError`` where they were
-    made by other explainers.
+    those of that run's scores. An explainer with a ``control`` leans on the first of ``epochs``, each seed on its own.
+    Raises ``FileNotFoundError`` where rows of stage 1 are missing, and ``ValueError`` where they were made by other
+    explainers.
     """
     blocks = [
         (split, start, places[start : start + _AT_ONCE])
@@ -86,8 +87,10 @@ def score_run(
 
     computed = [epoch for epoch in epochs if epoch or not start_is_scored]
     checkpoints = [(seed, epoch) for seed in seeds for epoch in computed]
+    # Explainers that lean on a training's first checkpoint need it beside the others, also where its rows are there.
+    first = epochs[0] if any(each.control for each in asked) else None
     if not all(piece(*member, split, start).exists() for member in checkpoints for split, start, _ in blocks):
-        for members, stack in run.stacks(seeds, computed):
+        for members, stack in run.stacks(seeds, computed, first):
             for split, start, places in progress.track(blocks, f"scores of {run.network}"):
                 files = [piece(*member, split, start) for member in members]
                 if all(file.exists() for file in files):

@@ -1,6 +1,6 @@
 """Several checkpoints of one network, asked together: what they have in common is computed once."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,8 @@ _NARROW, _WIDE = {"openvino": 16, "compiled": 32}, 128
 class Stack:
     """Checkpoints of one network: takes images ``(n, H, W, 3)`` to logits ``(checkpoints, n, classes)``.
 
+    Called with ``places`` as well, it asks these checkpoints alone.
+
     The blocks before the first weight that differs between the checkpoints are run once, and only the rest is run for
     each. Logits equal those of each checkpoint alone to rounding. The weights are held in memory, those that differ
     once a checkpoint, those that do not once; of activations, what one batch needs.
@@ -25,19 +27,29 @@ class Stack:
     ----------
     network
         A network of the checkpoints' architecture; its own weights do not count, and are changed.
+
+    Attributes
+    ----------
+    starts
+        For every checkpoint the place of the one from which its training started.
     """
 
     def __init__(self, network: Network) -> None:
         self.network = network
         self._states: list[dict[str, NDArray]] = []
+        self.starts: list[int] = []
         self._passes: tuple[engine.Pass | None, list[engine.Pass]] | None = None
         self._shared: Any = None
 
     def __len__(self) -> int:
         return len(self._states)
 
-    def add(self, state: Mapping[str, NDArray]) -> None:
-        """Take the next checkpoint: all weights of a network, as ``rrr_utils.weights.take`` returns them."""
+    def add(self, state: Mapping[str, NDArray], starts: bool = False) -> None:
+        """Take the next checkpoint: all weights of a network, as ``rrr_utils.weights.take`` returns them.
+
+        With ``starts`` it is the first of a training, and those that are added after it are its later ones.
+        """
+        self.starts.append(len(self) if starts or not self.starts else self.starts[-1])
         kept = dict(state)
         for key, array in state.items() if self._states else ():
             for before in (self._states[0], self._states[-1]):
@@ -74,11 +86,13 @@ class Stack:
         """How many images at a time cost the least."""
         return _WIDE if self.cut == "dense" else _NARROW[engine.fastest(self.network.model)]
 
-    def __call__(self, images: NDArray) -> NDArray[np.float32]:
+    def __call__(self, images: NDArray, places: Sequence[int] | None = None) -> NDArray[np.float32]:
         if self._passes is None:
             self._passes = self._compile()
         prefix, suffixes = self._passes
-        logits = np.empty((len(self), len(images), self.network.classes), np.float32)
+        if places is not None:
+            suffixes = [suffixes[place] for place in places]
+        logits = np.empty((len(suffixes), len(images), self.network.classes), np.float32)
         for start in range(0, len(images), self.batch):
             here = slice(start, start + self.batch)
             shared = images[here] if prefix is None else prefix(images[here])

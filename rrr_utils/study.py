@@ -22,6 +22,7 @@ SOURCES = ("confounded", "dogs_vs_cats", "caltech101", "oxford_pets", "folder")
 MASKERS = ("outlines", "deeplab", "mask_rcnn")
 EXPLAINERS = ("grad_cam", "grad_cam_plus_plus", "lime", "occlusion")
 AUGMENTATIONS = ("none", "authors")
+DESIGNS = ("coin flips", "orthogonal")
 BACKGROUNDS = ("random", "other", "mean", "free")
 
 
@@ -335,3 +336,5 @@ def _explainers(entries: tuple[Mapping[str, Any], ...]) -> None:
                 f"but {explainer!r} was passed."
             )
         one_of("name", explainer["name"], EXPLAINERS)
+        if "design" in explainer:
+            one_of("design", explainer["design"], DESIGNS)

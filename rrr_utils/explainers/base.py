@@ -36,11 +36,14 @@ class Explainer(ABC):
         In words, what else tells two settings of the explainer apart; may be empty.
     samples
         How many perturbations are drawn for an image; 0 where nothing is drawn.
+    control
+        0, or how many are drawn for the first checkpoint of a training, on which the others then lean.
     """
 
     name: ClassVar[str]
     design: str = ""
     samples: int = 0
+    control: int = 0
 
     def __init__(self, protocol: str = "ours", batch: int = 32) -> None:
         one_of("protocol", protocol, PROTOCOLS)
@@ -167,12 +170,12 @@ def check_fit(network: Any, images: NDArray, classes: NDArray[np.int64], ids: tu
     _check_range(classes, network.classes, ids)
 
 
-def stacked(forward: Forward, images: NDArray[np.float32]) -> NDArray:
+def stacked(forward: Forward, images: NDArray[np.float32], places: Sequence[int] | None = None) -> NDArray:
     """Return ``forward(images)`` as ``(checkpoints, n, classes)``; a single network is one checkpoint.
 
-    Raises ``ValueError`` if it has another shape.
+    Of a stack, with ``places``, only these checkpoints. Raises ``ValueError`` if it has another shape.
     """
-    outputs = np.asarray(forward(images))
+    outputs = np.asarray(forward(images) if places is None else forward(images, places))  # type: ignore[call-arg]
     outputs = outputs if is_stack(forward) else outputs[None]
     if outputs.ndim != 3 or outputs.shape[1] != len(images):
         raise ValueError(

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rrr_utils import progress, seeds
-from rrr_utils.explainers import base
+from rrr_utils.choices import one_of
+from rrr_utils.explainers import base, designs
 
 # Superpixels are cut at this size, so that networks of other sizes see the same perturbations.
 SIZE = 224
@@ -44,14 +45,43 @@ class LIME(base.Perturbing):
         weights, 0 elsewhere.
     batch
         How many images the network sees at once.
+    design
+        How perturbations are drawn: ``"coin flips"``, or ``"orthogonal"``, which reaches the same error with fewer
+        samples; see :data:`rrr_utils.explainers.designs.DESIGNS`.
+    control
+        0, or a number of samples from ``samples`` up: then the checkpoint from which a training starts is asked about
+        that many perturbations, and every later one about the first ``samples`` of them, which say how its weights
+        differ. A regression is linear in the logits, so both ways aim at the same weights; the difference is small and
+        needs few samples. Only :meth:`of_each` knows which checkpoint is the first: a call on one network is refused.
+
+    Attributes
+    ----------
+    design
+        In the words of the tables, for example ``"orthogonal, control 1,000"``.
     """
 
     name = "lime"
     design = "coin flips"
 
-    def __init__(self, samples: int = 1000, seed: int = 0, protocol: str = "ours", batch: int = 32) -> None:
+    def __init__(
+        self,
+        samples: int = 1000,
+        seed: int = 0,
+        protocol: str = "ours",
+        batch: int = 32,
+        design: str = "coin flips",
+        control: int = 0,
+    ) -> None:
         super().__init__(protocol, batch)
-        self.samples, self.seed = base.at_least("samples", samples, 2), seed
+        one_of("design", design, designs.DESIGNS)
+        self.samples, self.seed, self._rows = base.at_least("samples", samples, 2), seed, design
+        self.control = base.at_least("control", control, 0)
+        if self.control and self.control < self.samples:
+            raise ValueError(
+                f"`control` must be 0 or at least `samples` ({self.samples}), because the first checkpoint is asked "
+                f"about more perturbations than the others, but {control!r} was passed."
+            )
+        self.design = f"{design}, control {self.control:,}" if self.control else design
         # Quickshift takes 0.3 s an image and every checkpoint asks for the same images.
         self._remembered: OrderedDict[str, NDArray[np.integer]] = OrderedDict()
 
@@ -85,14 +115,26 @@ class LIME(base.Perturbing):
                 f"`segments` must hold one array an image, but {len(segments)} were passed for images of shape "
                 f"{images.shape}."
             )
+        if self.control and not base.is_stack(network):
+            raise ValueError(
+                f"{self.name} with control={self.control} compares checkpoints, but was called on one network. Use "
+                "of_each with a Stack of checkpoints, as scoring.score_run does, or control=0."
+            )
         batch = base.even(self.samples, network.batch if base.is_stack(network) else self.batch)
         forward = base.as_forward(network, batch)
         for place in progress.track(range(len(images)), self.name):
             own, name = int(classes[place]), ids[place]
             labels = self._superpixels(images[place]) if segments is None else _checked(segments[place], name)
-            rows, labels = perturbations(labels, images.shape[1:3], self.samples, self.seed, name)
-            outputs = self._outputs(forward, images[place], own, name, rows, labels, batch)
-            weights = list(coefficients(rows, outputs))
+            number = max(self.samples, self.control)
+            rows, labels = perturbations(labels, images.shape[1:3], number, self.seed, name, self._rows)
+            few, more = rows[: self.samples], rows[self.samples :]
+            outputs = self._outputs(forward, images[place], own, name, few, labels, batch)
+            if self.control:
+                first = sorted(set(network.starts))
+                rest = self._outputs(forward, images[place], own, name, more, labels, batch, first)
+                weights = list(controlled(rows, outputs, rest, network.starts))
+            else:
+                weights = list(coefficients(rows, outputs))
             if self.protocol == "authors":
                 weights = [_largest(each) for each in weights]
             yield np.stack([each[labels] for each in weights])
@@ -106,15 +148,19 @@ class LIME(base.Perturbing):
         rows: NDArray[np.bool_],
         labels: NDArray[np.intp],
         batch: int,
+        places: Sequence[int] | None = None,
     ) -> NDArray[np.float64]:
-        """Return the class's logit (or probability) of every perturbation, ``(checkpoints, samples)``."""
+        """Return the class's logit (or probability) of every perturbation, ``(checkpoints, samples)``.
+
+        With ``places`` only these checkpoints of a stack are asked.
+        """
         colours = mean_colours(image, labels)
         parts = []
         for start in range(0, len(rows), batch):
             images = compose(rows[start : start + batch], labels, image, colours)
-            logits = base.checked(base.stacked(forward, images), own, name, self.name)
+            logits = base.checked(base.stacked(forward, images, places), own, name, self.name)
             parts.append((_softmax(logits) if self.protocol == "authors" else logits)[..., own])
-        return np.concatenate(parts, axis=1)
+        return np.concatenate(parts, axis=1) if parts else np.empty((len(places or ()), 0))
 
     def _superpixels(self, image: NDArray) -> NDArray[np.integer]:
         pixels = _bytes(image)
@@ -143,16 +189,23 @@ def superpixels(image: NDArray) -> NDArray[np.int64]:
 
 
 def perturbations(
-    labels: NDArray[np.integer], size: tuple[int, int], samples: int, seed: int, name: str
+    labels: NDArray[np.integer],
+    size: tuple[int, int],
+    samples: int,
+    seed: int,
+    name: str,
+    design: str = "coin flips",
 ) -> tuple[NDArray[np.bool_], NDArray[np.intp]]:
     """Return which superpixels each perturbation shows, ``(samples, K)`` bool, and their labels 0 to K - 1 at ``size``.
 
-    A coin is tossed for every superpixel of ``labels``, whatever ``size`` is, so that networks of all sizes see the
-    same draws; a superpixel that vanishes at ``size`` loses its column. The first row shows everything.
+    Rows are drawn for the superpixels of ``labels``, whatever ``size`` is, so that networks of all sizes see the same
+    draws; a superpixel that vanishes at ``size`` loses its column. The first row shows everything. Fewer samples are
+    the first of more.
     """
     numbers, dense = np.unique(labels, return_inverse=True)
-    rows = seeds.generator(seed, "lime", name).integers(0, 2, (samples, len(numbers))).astype(bool)
-    rows[0] = True
+    # The plain draw keeps the names that it had when it was the only one.
+    names = (seed, "lime", name) if design == "coin flips" else (seed, "lime", design, name)
+    rows = designs.DESIGNS[design](len(numbers), samples, seeds.generator(*names))
     kept, brought = np.unique(_nearest(dense.reshape(labels.shape), size), return_inverse=True)
     return rows[:, kept], brought.reshape(size)
 
@@ -204,6 +257,22 @@ def coefficients(rows: NDArray[np.bool_], outputs: NDArray[np.float64]) -> NDArr
     moved = outputs - outputs[..., :1]
     # One vector at a time: a product of matrices rounds otherwise, and a checkpoint's map would depend on its company.
     return np.apply_along_axis(linear_map(rows).__matmul__, -1, moved)
+
+
+def controlled(
+    rows: NDArray[np.bool_], outputs: NDArray[np.float64], rest: NDArray[np.float64], starts: Sequence[int]
+) -> NDArray[np.float64]:
+    """Return the weights ``(checkpoints, K)`` with each training's first checkpoint as control variate.
+
+    ``outputs`` ``(checkpoints, samples)`` are those of the first ``samples`` rows, ``rest`` ``(first ones, n)`` those of
+    the rows after them, asked of the first checkpoints alone; ``starts`` says which checkpoint is whose first. A first
+    one's weights are those of all its outputs; to them comes, for the others, what a regression of their difference
+    gives. It is zero where two checkpoints agree.
+    """
+    first, whose = np.unique(starts, return_inverse=True)
+    whole = coefficients(rows, np.concatenate([outputs[first], rest], axis=1))
+    change = coefficients(rows[: outputs.shape[1]], outputs - outputs[list(starts)])
+    return np.asarray(whole[whose] + change)
 
 
 def _largest(weights: NDArray[np.float64]) -> NDArray[np.float64]:
