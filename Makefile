@@ -30,7 +30,7 @@ TOO_LARGE = not vgg16 and not whole_passes
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help study test test-backends plan book serve lab notebooks lint lock publish bench bench-quick bench-page bench-peers venv clean
+.PHONY: help study test test-backends plan book serve lab notebooks lint lock publish bench bench-quick bench-page bench-peers bench-designs venv clean
 
 help: ## this list
 	@echo "make study            run the study '$(STUDY)' and build its book; goes on where it was stopped"
@@ -52,7 +52,7 @@ test: $(READY) lint ## check everything
 	@$(BIN) workflow/launch.py run studies/smoke.yaml $(LAUNCH)
 	@echo "== The notebooks: their outputs are computed again and compared"
 	@rm -rf build/nbval
-	RRR_RUNS="$(CURDIR)/build/nbval" TQDM_DISABLE=1 $(BIN) -m pytest --nbval --nbval-current-env --nbval-cell-timeout 900 notebooks book/speed.ipynb
+	RRR_RUNS="$(CURDIR)/build/nbval" TQDM_DISABLE=1 $(BIN) -m pytest --nbval --nbval-current-env --nbval-cell-timeout 900 notebooks book/speed.ipynb book/lime-designs.ipynb
 	@echo "== The book: every warning is an error"
 	@$(BIN) workflow/build_book.py committed
 	@echo "All tests passed."
@@ -97,6 +97,9 @@ bench-peers: .venv-bench/.ready ## the rivals whose pins clash, in an environmen
 	@echo "== Installing the rivals of benchmarks/peers.txt into .venv-bench (about 2.8 GB)"
 	@if .venv-bench/bin/python -m pip install -qq --disable-pip-version-check -r benchmarks/peers.txt; then touch $@; \
 		else rm -rf .venv-bench; echo "They could not be installed; rows that need them will stand as not run."; fi
+
+bench-designs: $(READY) ## measure LIME's designs of perturbations; needs RRR_DATA_DIR and hours, goes on where it was stopped
+	$(BIN) benchmarks/lime_designs.py
 
 lint: $(READY) ## style and types
 	@echo "== Style and types"

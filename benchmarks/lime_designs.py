@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rrr_utils import engine, files, metric, seeds
-from rrr_utils.explainers import lime
+from rrr_utils import engine, files, seeds
+from rrr_utils.explainers import designs, lime
 
 RESULTS = Path(__file__).resolve().parent / "results"
 SAMPLES = (64, 128, 256, 512, 1000)
@@ -33,7 +33,7 @@ class Asked:
     rows: Rows
     logits: NDArray[np.float64]
 
-    def __getitem__(self, which: slice | Rows) -> "Asked":
+    def __getitem__(self, which: slice | NDArray) -> "Asked":
         return Asked(self.rows[which], self.logits[:, which])
 
     def after(self, other: "Asked") -> "Asked":
@@ -63,11 +63,20 @@ def _drawn_by_kernel(asked: dict[str, Asked]) -> Asked:
     return coins[uniform < lime.kernel(coins.rows)]
 
 
-def _one_of_each_pair(asked: dict[str, Asked]) -> Asked:
-    """Keep a row or its complement, by a coin: columns stay orthogonal to each other, but not balanced."""
-    pairs = asked["orthogonal"]
-    coins = seeds.generator(lime_logits.SEED, "pairs").integers(0, 2, len(pairs.rows) // 2)
-    return pairs[np.stack([coins, 1 - coins], axis=1).ravel().astype(bool)]
+def _in_pairs(asked: dict[str, Asked]) -> Asked:
+    """Put each row of a block before its complement, so that a cut block has whole pairs."""
+    rows = asked["orthogonal"].rows
+    block = designs.block(rows.shape[1])
+    pairs = np.arange(block).reshape(2, block // 2).T.ravel()
+    order = np.arange(len(rows)).reshape(-1, block)[:, pairs].ravel()
+    return asked["orthogonal"][order]
+
+
+def _without_complements(asked: dict[str, Asked]) -> Asked:
+    """Keep the first half of each block: superpixels are orthogonal to each other, but not to their products."""
+    rows = asked["orthogonal"].rows
+    block = designs.block(rows.shape[1])
+    return asked["orthogonal"][np.arange(len(rows)) % block < block // 2]
 
 
 DESIGNS = {
@@ -75,7 +84,8 @@ DESIGNS = {
     "antithetic": Design(lambda asked: asked["complements"].between(asked["coins"]), "coins"),
     "balanced": Design(lambda asked: asked["balanced"]),
     "drawn by kernel": Design(_drawn_by_kernel, "coins", weighted=False),
-    "orthogonal, no complements": Design(_one_of_each_pair, "orthogonal"),
+    "orthogonal, no complements": Design(_without_complements, "orthogonal"),
+    "orthogonal, in pairs": Design(_in_pairs, "orthogonal"),
     "orthogonal, fixed signs": Design(lambda asked: asked["fixed signs"]),
     "orthogonal": Design(lambda asked: asked["orthogonal"], "orthogonal"),
     "coin flips, control 1,000": Design(lambda asked: asked["coins"], "coins", control=True),
@@ -186,9 +196,11 @@ def recommended(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def scores(photograph: lime_logits.Photograph, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the score of the map of each row of superpixels' weights."""
-    maps = np.maximum(weights, 0)[:, photograph.labels]
-    return metric.score(np.repeat(photograph.mask[None], len(maps), axis=0), maps)
+    """Return the score of the map of each row of superpixels' weights, without drawing the maps."""
+    labels = photograph.labels.ravel()
+    size, inside = np.bincount(labels), np.bincount(labels, photograph.mask.ravel())
+    positive = np.maximum(weights, 0)
+    return np.asarray((positive @ inside) / (positive @ size))
 
 
 def _reference(

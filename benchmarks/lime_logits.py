@@ -73,9 +73,9 @@ def sets(subject: Subject, count: int, name: str) -> dict[str, NDArray[np.bool_]
         "whole": np.ones((1, count), bool),
         "reference": _coins(count, subject.reference, drawn("reference")),
         "coins": coins,
-        "orthogonal": designs.folded(count, whole_blocks, drawn("orthogonal")),
+        "orthogonal": designs.blocks(count, whole_blocks, drawn("orthogonal")),
         "complements": ~coins[: tested // 2],
-        "fixed signs": designs.folded(count, whole_blocks, drawn("fixed signs"), signs=False),
+        "fixed signs": designs.blocks(count, whole_blocks, drawn("fixed signs"), signs=False),
         "balanced": balanced(count, tested, drawn("balanced")),
     }
 

@@ -162,6 +162,21 @@ def test_speed_growth_draws_the_table_beside_what_is_in_proportion():
         figures.speed_growth(pd.concat([table, table]))
 
 
+def test_error_by_samples_draws_the_table():
+    """Each network has its axes, each design its line over the samples, with values and intervals as given."""
+    table = filled(network=("a", "b"), design=list(figures.DESIGN_STYLE)[:2], samples=(64, 1000))
+    figure = figures.error_by_samples(table, {"b": "Second", "a": "First"})
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["Second", "First"]
+    for axes, network in zip(figure.axes, ("b", "a")):
+        lines = drawn(axes)
+        assert len(lines) == 2
+        for design, look in list(figures.DESIGN_STYLE.items())[:2]:
+            part = table[(table["network"] == network) & (table["design"] == design)]
+            assert_allclose(lines[look.label], columns_of(part))
+    with pytest.raises(ValueError, match="Did you mean 'orthogonal'"):
+        figures.error_by_samples(table.replace({"coin flips": "ortogonal"}), {"a": "First", "b": "Second"})
+
+
 def test_score_by_explainer_draws_the_table_and_chance_beside_it():
     """Every dot has a tick at its own chance; a missing cell and a missing interval are simply not drawn."""
     table = filled(explainer=EXPLAINERS, trained_on=KINDS).iloc[:-1]
@@ -240,7 +255,8 @@ def test_styles_cover_what_a_study_can_hold_and_can_be_told_apart():
     assert tuple(figures.STYLE["strategy"]) == (*study.STRATEGIES, "head")
     assert tuple(figures.STYLE["trained_on"]) == study.TRAINED_ON
     assert set(figures.BACKGROUND_LABELS) == {"original", *study.BACKGROUNDS}
-    for styles in figures.STYLE.values():
+    assert set(figures.DESIGN_STYLE) >= set(study.DESIGNS)
+    for styles in (*figures.STYLE.values(), figures.DESIGN_STYLE):
         for one, two in combinations(styles.values(), 2):
             assert one.marker != two.marker
             assert one.line != two.line

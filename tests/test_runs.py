@@ -6,9 +6,23 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rrr_utils import datasets, engine, paths, prepared, results, runs, scoring, shift, tables, training
+from rrr_utils import (
+    datasets,
+    engine,
+    metric,
+    paths,
+    prepared,
+    results,
+    runs,
+    scoring,
+    shift,
+    tables,
+    training,
+    weights,
+)
 from rrr_utils.explainers import LIME, GradCAM, Occlusion
 from rrr_utils.masks import open_masker
+from rrr_utils.stack import Stack
 
 ASKED = [Occlusion(patch=12, stride=10), LIME(samples=30), GradCAM()]
 
@@ -171,6 +185,45 @@ def test_epoch_0_is_read_from_the_scores_of_stage_1(made, monkeypatch):
     assert stacked == [[2]]
     with pytest.raises(ValueError, match=r"must hold scores of seed 3 and epoch 2 by .*'lime'.*Score stage 1"):
         scoring.score_run(run, run.images(), ASKED[1:], [3], (0, 2), **options)
+
+
+def test_later_epochs_lean_on_the_first(made, monkeypatch):
+    """With a control, epoch 0 has the scores of its many samples, and epoch 2 what few add to them.
+
+    Also where the checkpoints do not fit into one stack: the first one is in each.
+    """
+    run, _ = made
+    monkeypatch.setattr(runs, "_HELD", 1)
+    monkeypatch.setattr(runs.Run, "piece", lambda self, seed, name: self.folder / "control" / f"{name}.parquet")
+    options = {"splits": ["test"], "n": 4, "study_seed": 1}
+    asked = [LIME(samples=20, design="orthogonal", control=120)]
+    rows = scoring.score_run(run, run.images(), asked, [3], (0, 2), **options)
+    assert rows["design"].unique().tolist() == ["orthogonal, control 120"]
+    data = run.images()
+    at = data.cohort("test", 4, 1)
+    pictures, labels, ids = data.images[at], data.labels[at], [data.ids[place] for place in at]
+    many = LIME(samples=120, design="orthogonal")
+    expected = scoring.score_images(run.at(3, 0), pictures, data.masks[at], labels, ids, [many])
+    np.testing.assert_allclose(rows[rows["epoch"] == 0]["score"], expected["score"], atol=1e-3)
+    stack = Stack(run.start(3))
+    for epoch in (0, 2):
+        stack.add(weights.take(run.at(3, epoch).model))
+    maps = asked[0].of_each(stack, pictures, labels, ids)
+    np.testing.assert_allclose(rows[rows["epoch"] == 2]["score"], metric.score(data.masks[at], maps[1]), atol=1e-3)
+    assert not np.allclose(maps[1], maps[0], atol=1e-2)
+
+
+def test_the_first_epoch_stands_in_every_stack(made, monkeypatch):
+    """Before the others of its seed, once in a stack, whether or not it is asked for; and the stack knows it."""
+    run, _ = made
+    ((members, stack),) = run.stacks([3, 3], [0, 1, 2], first=0)
+    assert members == [(3, 0), (3, 1), (3, 2), (3, 0), (3, 1), (3, 2)]
+    assert stack.starts == [0, 0, 0, 3, 3, 3]
+    ((members, stack),) = run.stacks([3], [1, 2], first=0)
+    assert (members, stack.starts) == ([(3, 0), (3, 1), (3, 2)], [0, 0, 0])
+    monkeypatch.setattr(runs, "_HELD", 1)
+    parts = [(members, stack.starts) for members, stack in run.stacks([3], [0, 1, 2], first=0)]
+    assert parts == [([(3, 0)], [0]), ([(3, 0), (3, 1)], [0, 0]), ([(3, 0), (3, 2)], [0, 0])]
 
 
 def test_stacks_hold_every_checkpoint_in_as_few_as_fit(made, monkeypatch):

@@ -3,6 +3,7 @@
 from rrr_utils.figures.controls import scores_by_variant, survival
 from rrr_utils.figures.convergence import running_means
 from rrr_utils.figures.data import area_histogram, background_strip, picture_row
+from rrr_utils.figures.designs import DESIGN_STYLE, error_by_samples
 from rrr_utils.figures.differences import differences
 from rrr_utils.figures.dots import accuracy_by_background, score_by_explainer
 from rrr_utils.figures.epochs import accuracy_over_epochs, score_over_epochs
@@ -14,6 +15,7 @@ from rrr_utils.figures.style import BACKGROUND_LABELS, STYLE, Style
 
 __all__ = [
     "BACKGROUND_LABELS",
+    "DESIGN_STYLE",
     "STYLE",
     "Style",
     "accuracy_by_background",
@@ -21,6 +23,7 @@ __all__ = [
     "area_histogram",
     "background_strip",
     "differences",
+    "error_by_samples",
     "explanation_grid",
     "mask_grid",
     "mask_pairs",
