@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rrr_utils import checkpoints, datasets, engine, masks, paths, prepared, progress, runs, seeds, training
+from rrr_utils import checkpoints, datasets, masks, paths, prepared, progress, runs, seeds, training
 from rrr_utils.explainers import designs, lime
 
 STUDY, DATA, SEED = "lime-designs", "pets", 0
@@ -41,7 +41,7 @@ class Subject:
 # The last two numbers: coin flips of the reference, and rows of each design that is held against it.
 SUBJECTS = (
     Subject("mobilenet-25", "mobilenet", 0.25, 224, "all", 10, 16, 6144, 2048),
-    Subject("mobilenet-100", "mobilenet", 1.0, 224, "blocks4-5", 5, 10, 4096, 1024),
+    Subject("mobilenet-100", "mobilenet", 1.0, 224, "blocks4-5", 5, 10, 1024, 1024),
     Subject("vgg16", "vgg16", 1.0, 112, "blocks4-5", 5, 10, 1024, 1024),
 )
 
@@ -173,14 +173,3 @@ def _logits(
         for start in range(0, len(rows), 128)
     ]
     return np.concatenate(parts, axis=1)
-
-
-if __name__ == "__main__":
-    import sys
-
-    engine.start(1)
-    prepare()
-    for each in SUBJECTS:
-        if each.name in sys.argv[1:]:
-            train(each)
-            ask(each)

@@ -1,13 +1,15 @@
 """Designs of LIME's perturbations against hand-made rows and linear functions, and the first checkpoint as control."""
 
 import hashlib
+import importlib
 from itertools import combinations
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from rrr_utils import paths, scoring, seeds, study
+from rrr_utils import metric, paths, scoring, seeds, study
 from rrr_utils.explainers import LIME, designs, explainer, lime
 
 
@@ -175,7 +177,7 @@ def test_a_linear_function_gets_its_weights_from_one_block(count):
 
 
 def test_without_ridge_and_kernel_a_block_is_the_mean_of_signed_outputs():
-    """A second route: for orthogonal columns a weight is twice the mean of output times sign, exactly the function's."""
+    """A second route: for orthogonal columns a weight is twice the mean of output times sign, exactly."""
     truth = seeds.generator("truth").normal(size=20)
     rows = drawn(20, 65)[1:]
     outputs = rows @ truth + 3
@@ -284,9 +286,7 @@ def test_the_control_variate_is_unbiased_and_closer(design):
 
 def test_the_table_names_the_control():
     """The design's name says what was done; `samples` is what each later checkpoint was asked."""
-    (each,) = scoring.explainers(
-        [{"name": "lime", "samples": 128, "design": "orthogonal", "control": 1000}], seed=0
-    )
+    (each,) = scoring.explainers([{"name": "lime", "samples": 128, "design": "orthogonal", "control": 1000}], seed=0)
     assert (each.design, each.samples, each.control) == ("orthogonal, control 1,000", 128, 1000)
 
 
@@ -296,3 +296,54 @@ def test_a_control_without_checkpoints_or_smaller_than_the_rest_is_refused():
         LIME(samples=20, control=100)(lambda images: images[:, 0, 0, :2], bright(), [1])
     with pytest.raises(ValueError, match=r"`control` must be 0 or at least `samples` \(500\)"):
         LIME(samples=500, control=100)
+
+
+@pytest.fixture(scope="module")
+def measured():
+    """The committed tables of the benchmark, and its module."""
+    folder = paths.root() / "benchmarks"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(folder))
+        module = importlib.import_module("lime_designs")
+    return module, *(pd.read_csv(folder / "results" / f"{name}.csv") for name in ("lime_designs", "lime_recommended"))
+
+
+def test_the_recommended_designs_follow_from_the_measured_table(measured):
+    """The table beside it is what the rule makes of it, and all that is recommended can be asked for."""
+    module, found, recommended = measured
+    pd.testing.assert_frame_equal(module.recommended(found), recommended, check_dtype=False, atol=1e-4)
+    assert {name.removesuffix(", control 1,000") for name in recommended["design"]} <= set(designs.DESIGNS)
+    assert sorted(found["network"].unique()) == ["mobilenet-100", "mobilenet-25", "vgg16"]
+
+
+def test_a_design_is_summed_up_by_hand(measured):
+    """Two images, errors 3 and 1 with noise 1, and 2 without: squares (8 + 0) / 2 and 4, their mean 4, its root 2."""
+    module, _, _ = measured
+    table = pd.DataFrame(
+        [("a", 0, 3.0, 1.0), ("a", 1, 1.0, 1.0), ("b", 0, 2.0, 0.0)], columns=["image", "draw", "error", "noise"]
+    ).assign(design="d", samples=64, checkpoint="last", reference=0.5)
+    (row,) = module.summary(table, module.lime_logits.SUBJECTS[0]).to_dict("records")
+    assert (row["images"], row["draws"]) == (2, 2)
+    assert (row["rms"], row["bias"], row["spread"]) == (2.0, 2.0, 0.0)
+    assert row["reference_noise"] == pytest.approx(0.5**0.5)
+
+
+def test_scores_without_maps_are_those_of_the_maps(measured):
+    """Sums over superpixels give the score of the metric."""
+    module, _, _ = measured
+    draw = seeds.generator("scores")
+    labels, mask = draw.integers(0, 7, (20, 20)), draw.integers(0, 2, (20, 20)).astype(np.uint8)
+    weights = draw.normal(size=(3, 7))
+    photograph = module.lime_logits.Photograph("a", labels, mask, {}, {})
+    expected = metric.score(np.repeat(mask[None], 3, axis=0), np.maximum(weights, 0)[:, labels])
+    assert_allclose(module.scores(photograph, weights), expected, rtol=1e-6)
+
+
+def test_what_the_page_says_of_the_designs_is_in_the_table(measured):
+    """Orthogonal rows have a smaller error than as many coin flips; without drawn signs they aim elsewhere."""
+    _, found, _ = measured
+    last = found[found["checkpoint"] == "last"].set_index(["network", "design", "samples"])["rms"]
+    for network in found["network"].unique():
+        for samples in (64, 128, 256, 512):
+            assert last[network, "orthogonal", samples] < last[network, "coin flips", samples], (network, samples)
+    assert last["mobilenet-25", "orthogonal, fixed signs", 1000] > 2 * last["mobilenet-25", "orthogonal", 1000]

@@ -22,8 +22,8 @@ def error_by_samples(table: pd.DataFrame, titles: Mapping[str, str]) -> Figure:
     Parameters
     ----------
     table
-        Rows with ``network``, ``design`` (a key of ``DESIGN_STYLE``), ``samples``, ``mean`` (the rms error), ``low`` and
-        ``high``; one row for each network, design and number of samples.
+        Rows with ``network``, ``design`` (a key of ``DESIGN_STYLE``), ``samples``, ``mean`` (the rms error), ``low``
+        and ``high``; one row for each network, design and number of samples.
     titles
         The title of each network, in the order of the axes.
 
