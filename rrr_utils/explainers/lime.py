@@ -264,10 +264,10 @@ def controlled(
 ) -> NDArray[np.float64]:
     """Return the weights ``(checkpoints, K)`` with each training's first checkpoint as control variate.
 
-    ``outputs`` ``(checkpoints, samples)`` are those of the first ``samples`` rows; ``rest`` ``(first ones, n)`` are
-    those of the rows after them, asked of the first checkpoints alone; ``starts`` says which checkpoint is whose first. A first
-    one's weights are those of all its outputs; to them comes, for the others, what a regression of their difference
-    gives. It is zero where two checkpoints agree.
+    ``outputs`` ``(checkpoints, samples)`` are those of the first ``samples`` rows; ``rest`` ``(first ones, n)`` those
+    of the rows after them, asked of the first checkpoints alone; ``starts`` says which checkpoint is whose first. The
+    weights of a first one are those of all its outputs; to them comes, for the others, what a regression of their
+    difference gives. It is zero where two checkpoints agree.
     """
     first, whose = np.unique(starts, return_inverse=True)
     whole = coefficients(rows, np.concatenate([outputs[first], rest], axis=1))
