@@ -206,7 +206,8 @@ def scores(photograph: lime_logits.Photograph, weights: NDArray[np.float64]) -> 
     labels = photograph.labels.ravel()
     size, inside = np.bincount(labels), np.bincount(labels, photograph.mask.ravel())
     positive = np.maximum(weights, 0)
-    return np.asarray((positive @ inside) / (positive @ size))
+    with np.errstate(invalid="ignore"):  # a zero map has no score
+        return np.asarray((positive @ inside) / (positive @ size))
 
 
 def _reference(
