@@ -47,7 +47,7 @@ class LIME(base.Perturbing):
         How many images the network sees at once.
     design
         How perturbations are drawn: ``"coin flips"``, or ``"orthogonal"``, which reaches the same error with fewer
-        samples; see :data:`rrr_utils.explainers.designs.DESIGNS`.
+        samples: see :func:`rrr_utils.explainers.designs.orthogonal`.
     control
         0, or a number of samples from ``samples`` up: then the checkpoint from which a training starts is asked about
         that many perturbations, and every later one about the first ``samples`` of them, which say how its weights
