@@ -179,7 +179,7 @@ def summary(table: pd.DataFrame, subject: lime_logits.Subject) -> pd.DataFrame:
 
 
 def recommended(table: pd.DataFrame) -> pd.DataFrame:
-    """Return for each network and purpose the cheapest of the package's designs that serves it at the last checkpoint.
+    """Return for each network and purpose the cheapest (then the best) of the package's designs at the last checkpoint.
 
     ``image``: the rms error is no larger than that of 1,000 coin flips. ``mean``: it is at most ``ENOUGH``. ``passes``
     are a checkpoint's, in the mean over ``CHECKPOINTS`` of which a control's first is asked ``CONTROL``.
@@ -189,7 +189,7 @@ def recommended(table: pd.DataFrame) -> pd.DataFrame:
     last["passes"] = last["samples"] + controlled * (CONTROL - last["samples"]) / CHECKPOINTS
     chosen = []
     for _, part in last.groupby("network", sort=False):
-        part = part.sort_values("passes", kind="stable")
+        part = part.sort_values(["passes", "rms"], kind="stable")
         plain = part[(part["design"] == "coin flips") & (part["samples"] == max(SAMPLES))].iloc[0]
         serves = {
             "image": part["rms"] <= plain["rms"],
