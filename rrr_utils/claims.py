@@ -135,10 +135,12 @@ def finding(row: Mapping[Any, Any], spread: float) -> str:
 def seed_spread(scores: pd.DataFrame) -> float:
     """Return how far seeds alone move a mean score: the largest range over seeds of any run, explainer and epoch.
 
-    All images count, right or wrong. Infinite where no run has several seeds: then one seed decides nothing.
+    All images count, right or wrong; a head that was not trained yet does not. Infinite where no run has several seeds:
+    then one seed decides nothing.
     """
     by = [*_GROUP, *_RUN, "explainer", "design", "samples", "epoch", "split"]
-    means = scores.groupby([*by, "seed"])["score"].mean().groupby(by)
+    trained = scores[(scores["strategy"] != "head") | (scores["epoch"] > 0)]
+    means = trained.groupby([*by, "seed"])["score"].mean().groupby(by)
     several = means.count() > 1
     spread = (means.max() - means.min())[several]
     return float(spread.max()) if len(spread) else float("inf")

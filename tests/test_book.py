@@ -141,7 +141,7 @@ def test_every_page_and_every_published_notebook_is_in_the_contents():
     listed = {contents["root"], *(entry["file"] for entry in chapters)} - {"notebooks/your-own-model"}
     there = {
         path.relative_to(ROOT).with_suffix("").as_posix()
-        for path in [*PAGES, *BOOK.glob("*.ipynb"), *DEMO.parent.glob("*.ipynb"), *CONTROLS.glob("*.ipynb")]
+        for path in [*PAGES, *BOOK.glob("*.ipynb"), *(BOOK / "published").rglob("*.ipynb")]
     }
     assert listed == there
 

@@ -133,6 +133,11 @@ def test_one_seed_decides_only_what_exceeds_the_spread_over_seeds():
     late = table[(table["claim"] == "late above dense") & (table["network"] == "n")]
     assert late["finding"].tolist() == ["holds", "holds"]
     assert claims.seed_spread(beside) < 0.01
+    # Untrained heads differ by luck, and that does not count.
+    luck = beside.assign(strategy="head")
+    luck.loc[(luck["epoch"] == 0) & (luck["seed"] == 1), "score"] = 0.0
+    assert claims.seed_spread(luck) < 0.01
+    assert claims.seed_spread(luck.assign(strategy="dense")) > 0.3
 
 
 def test_masked_training_is_compared_with_the_same_strategy():
