@@ -1,4 +1,4 @@
-"""Augmentation: each image turned, moved, stretched and mirrored at random, anew in every epoch."""
+"""Augmentation: each image turned, moved, stretched and mirrored, or freed of some pixels, anew in every epoch."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,7 +10,10 @@ from scipy import ndimage
 from rrr_utils import seeds
 from rrr_utils.choices import one_of
 
-AUGMENTATIONS = ("none", "authors")
+AUGMENTATIONS = ("none", "authors", "input-dropout")
+
+# Input dropout keeps this share of the pixels; the others become grey, which most networks' preprocessing maps to 0.
+KEPT, GREY = 0.8, 127
 
 
 class Change(NamedTuple):
@@ -33,11 +36,16 @@ def augment(images: NDArray[np.uint8], ids: Sequence[str], seed: int, epoch: int
     rotation by up to 40 degrees, shifts by up to a fifth of the side, shear of up to 0.2 (which Keras reads in
     degrees), zoom of each axis between 0.8 and 1.2, mirrored half of the time; what comes from outside is the nearest
     pixel of the border.
+    ``"input-dropout"`` is the remedy of Carter et al. (2021): each pixel, with all its channels, is kept by a chance of
+    0.8 and otherwise grey. Theirs also drops pixels when the network is asked, ours in training alone.
     The change follows from (``seed``, id, ``epoch``) alone.
     """
     one_of("augmentation", kind, AUGMENTATIONS)
     if kind == "none":
         return images
+    if kind == "input-dropout":
+        changed = [drop_pixels(image, seed, name, epoch) for image, name in zip(images, ids, strict=True)]
+        return np.stack(changed) if changed else images
     changed = [apply(image, draw(seed, name, epoch)) for image, name in zip(images, ids, strict=True)]
     return np.stack(changed) if changed else images
 
@@ -48,6 +56,12 @@ def draw(seed: int, name: str, epoch: int) -> Change:
     angle, down, across, shear = generator.uniform(-1, 1, 4) * (40.0, 0.2, 0.2, 0.2)
     high, wide = generator.uniform(0.8, 1.2, 2)
     return Change(angle, down, across, shear, high, wide, bool(generator.integers(2)))
+
+
+def drop_pixels(image: NDArray[np.uint8], seed: int, name: str, epoch: int) -> NDArray[np.uint8]:
+    """Return one image ``(H, W, 3)`` with each pixel kept by a chance of ``KEPT`` and ``GREY`` otherwise."""
+    kept = seeds.generator(seed, "input dropout", epoch, name).random(image.shape[:2]) < KEPT
+    return np.where(kept[..., None], image, np.uint8(GREY))
 
 
 def apply(image: NDArray[np.uint8], change: Change) -> NDArray[np.uint8]:

@@ -213,6 +213,10 @@ def _explaining(
             each += explainer.get("samples", 1000)
             whole += explainer.get("samples", 1000) * shared
             apart += pictures * (_SEGMENTATION_SECONDS + _REGRESSION_SECONDS * checkpoints)
+        elif name in ("integrated_gradients", "smooth_grad"):
+            gradients = explainer.get(*(("steps", 32) if name == "integrated_gradients" else ("samples", 25)))
+            each += 3 * gradients
+            whole += 3 * gradients
         else:
             each += 3  # a pass and a gradient
             whole += 3

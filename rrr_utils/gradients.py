@@ -12,6 +12,9 @@ from rrr_utils.choices import one_of
 from rrr_utils.networks import node_of
 
 TARGETS = ("logit", "probability")
+# Of an input pixel also the logarithm of p / (1 - p): its gradient has the direction of the probability's, and does not
+# vanish where p is 1 to rounding.
+INPUT_TARGETS = (*TARGETS, "log odds")
 BATCH = 16
 
 # (images, classes) -> (activations, gradients), all NumPy
@@ -20,6 +23,9 @@ Pass = Callable[[NDArray[np.float32], NDArray[np.int32]], tuple[NDArray[np.float
 # One compiled pass a model, layer and target. The compiled passes hold the layers, not the model, so that an entry
 # goes when its model goes.
 _passes: "WeakKeyDictionary[keras.Model, dict[tuple[str, str], Pass]]" = WeakKeyDictionary()
+
+# The passes of `input_gradients`, by model and target.
+_input_passes: "WeakKeyDictionary[keras.Model, dict[str, Pass]]" = WeakKeyDictionary()
 
 
 def activations_and_gradients(
@@ -58,6 +64,43 @@ def activations_and_gradients(
         compiled[layer, target] = _compile(network.model, layer, target)
     parts = [
         compiled[layer, target](pictures[start : start + BATCH].astype(np.float32), labels[start : start + BATCH])
+        for start in range(0, max(len(pictures), 1), BATCH)
+    ]
+    return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+
+
+def input_gradients(
+    network: Any, images: ArrayLike, classes: ArrayLike, target: str = "logit"
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the logits of images and how each image's own class depends on its pixels, in inference mode.
+
+    Parameters
+    ----------
+    network
+        What has a Keras ``model`` from images to logits: a :class:`~rrr_utils.networks.Network`, or an ensemble of
+        them. Its pass is compiled once for each target; later changes of the weights are seen.
+    images, classes
+        ``(N, H, W, 3)`` RGB from 0 to 255 and ``(N,)`` class numbers.
+    target
+        What is differentiated: the class's ``"logit"``, its softmax ``"probability"``, or its ``"log odds"``, the
+        logarithm of p / (1 - p). The last two order the pixels alike, but the probability's gradient is lost to
+        rounding where the network is sure.
+
+    Returns
+    -------
+    Logits ``(N, classes)`` and gradients ``(N, H, W, 3)`` for each grey level of raw RGB, float32.
+    """
+    one_of("target", target, INPUT_TARGETS)
+    pictures, labels = np.asarray(images), np.asarray(classes, dtype=np.int32)
+    compiled = _input_passes.setdefault(network.model, {})
+    if target not in compiled:
+        backend = keras.backend.backend()
+        one_of("KERAS_BACKEND", backend, _ON_INPUTS)
+        # A second model of the same layers: a pass that held the key itself would keep it from being forgotten.
+        copy = keras.Model(network.model.inputs, network.model.outputs[0])
+        compiled[target] = _ON_INPUTS[backend](copy, target)
+    parts = [
+        compiled[target](pictures[start : start + BATCH].astype(np.float32), labels[start : start + BATCH])
         for start in range(0, max(len(pictures), 1), BATCH)
     ]
     return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
@@ -171,6 +214,65 @@ def _torch(model: keras.Model, output: Any, target: str) -> Pass:
     return run
 
 
+def _tensorflow_inputs(model: keras.Model, target: str) -> Pass:
+    import tensorflow as tf
+
+    @tf.function(input_signature=[tf.TensorSpec(model.inputs[0].shape, tf.float32), tf.TensorSpec([None], tf.int32)])
+    def run(images: Any, classes: Any) -> Any:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(images)
+            logits = model(images, training=False)
+            chosen = _chosen(logits, classes, target)
+        return tf.cast(logits, tf.float32), tape.gradient(chosen, images)
+
+    def compiled(
+        images: NDArray[np.float32], classes: NDArray[np.int32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        logits, gradients = run(tf.constant(images), tf.constant(classes))
+        return logits.numpy(), gradients.numpy()
+
+    return compiled
+
+
+def _jax_inputs(model: keras.Model, target: str) -> Pass:
+    import jax
+
+    @jax.jit
+    def run(images: Any, classes: Any, state: Any) -> Any:
+        def chosen(images: Any) -> Any:
+            logits = model.stateless_call(*state, images, training=False)[0]
+            return keras.ops.sum(_chosen(logits, classes, target)), logits
+
+        gradients, logits = jax.grad(chosen, has_aux=True)(images)
+        return logits.astype("float32"), gradients
+
+    def compiled(
+        images: NDArray[np.float32], classes: NDArray[np.int32]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        count, missing = len(images), BATCH - len(images)
+        images = np.concatenate([images, np.zeros((missing, *images.shape[1:]), images.dtype)])
+        parts = (model.trainable_variables, model.non_trainable_variables)
+        state = [[variable.value for variable in part] for part in parts]
+        logits, gradients = run(images, np.concatenate([classes, np.zeros(missing, classes.dtype)]), state)
+        return np.asarray(logits)[:count], np.asarray(gradients)[:count]
+
+    return compiled
+
+
+def _torch_inputs(model: keras.Model, target: str) -> Pass:
+    import torch
+
+    def run(images: NDArray[np.float32], classes: NDArray[np.int32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        pictures, labels = keras.ops.convert_to_tensor(images), keras.ops.convert_to_tensor(classes)
+        with torch.enable_grad():
+            pictures = pictures.detach().requires_grad_()
+            logits = model(pictures, training=False)
+            (gradients,) = torch.autograd.grad(_chosen(logits, labels, target).sum(), pictures)
+        return logits.detach().float().cpu().numpy(), gradients.float().cpu().numpy()
+
+    return run
+
+
 def _halves(model: keras.Model, output: Any) -> tuple[keras.Model, keras.Model]:
     """Return the models from images to a layer's ``output``, and from images and that output to the logits.
 
@@ -181,6 +283,11 @@ def _halves(model: keras.Model, output: Any) -> tuple[keras.Model, keras.Model]:
 
 def _chosen(logits: Any, classes: Any, target: str) -> Any:
     """Return each image's output (N,) for its own class."""
+    if target == "log odds":
+        own = keras.ops.one_hot(classes, logits.shape[-1], dtype=logits.dtype)
+        # Not minus infinity, whose gradient would be NaN; exp() of this is 0.
+        others = keras.ops.logsumexp(logits - 1e30 * own, axis=1)
+        return keras.ops.sum(own * logits, axis=1) - others
     outputs = keras.ops.softmax(logits) if target == "probability" else logits
     return keras.ops.take_along_axis(outputs, keras.ops.expand_dims(classes, 1), axis=1)[:, 0]
 
@@ -189,4 +296,10 @@ _BACKENDS: dict[str, Callable[[keras.Model, Any, str], Pass]] = {
     "tensorflow": _tensorflow,
     "jax": _jax,
     "torch": _torch,
+}
+
+_ON_INPUTS: dict[str, Callable[[keras.Model, str], Pass]] = {
+    "tensorflow": _tensorflow_inputs,
+    "jax": _jax_inputs,
+    "torch": _torch_inputs,
 }

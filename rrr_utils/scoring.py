@@ -188,10 +188,10 @@ def rows_of(
 def explainers(settings: Sequence[Mapping[str, Any]], seed: int) -> list[Explainer]:
     """Return the explainers that a study asks, for example ``[{"name": "lime", "samples": 200}]``.
 
-    Those that draw perturbations (LIME) get the study's seed.
+    Those that draw perturbations (LIME, SmoothGrad) get the study's seed.
     """
     draws: dict[str, Any] = {"seed": seed}
-    return [explainer(**(draws if each["name"] == "lime" else {}), **each) for each in settings]
+    return [explainer(**(draws if each["name"] in ("lime", "smooth_grad") else {}), **each) for each in settings]
 
 
 class AvgScore(keras.callbacks.Callback):

@@ -73,3 +73,16 @@ def test_images_change_alone(image):
     assert not np.array_equal(pair[0], pair[1])
     with pytest.raises(ValueError, match=r"`augmentation` must be one of .*'author'.*Did you mean 'authors'\?"):
         augmentation.augment(image[None], ["a"], 0, 0, "author")
+
+
+def test_input_dropout_keeps_four_fifths_of_the_pixels():
+    """A pixel goes whole, to grey; a fifth of them; others in the next epoch; the same for the same names."""
+    white = np.full((2, 50, 50, 3), 255, np.uint8)
+    found = augmentation.augment(white, ["a", "b"], 0, 1, "input-dropout")
+    assert set(np.unique(found)) == {augmentation.GREY, 255}
+    gone = (found == augmentation.GREY).all(axis=-1)
+    assert_array_equal(gone, (found == augmentation.GREY).any(axis=-1))
+    assert abs(gone.mean() - 0.2) < 0.02
+    assert (gone[0] != gone[1]).any()
+    assert_array_equal(augmentation.augment(white, ["a", "b"], 0, 1, "input-dropout"), found)
+    assert (augmentation.augment(white, ["a", "b"], 0, 2, "input-dropout") != found).any()

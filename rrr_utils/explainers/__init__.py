@@ -10,17 +10,32 @@ from numpy.typing import ArrayLike, NDArray
 from rrr_utils.choices import nearest, one_of
 from rrr_utils.explainers.base import Explainer
 from rrr_utils.explainers.grad_cam import CAM, GradCAM, GradCAMPlusPlus, together
+from rrr_utils.explainers.integrated_gradients import IntegratedGradients
 from rrr_utils.explainers.lime import LIME
 from rrr_utils.explainers.occlusion import Occlusion
+from rrr_utils.explainers.smooth_grad import SmoothGrad
 
 if TYPE_CHECKING:  # TensorFlow takes ten seconds to import
     from rrr_utils.stack import Stack
 
-_CLASSES: dict[str, type[Explainer]] = {each.name: each for each in (GradCAM, GradCAMPlusPlus, LIME, Occlusion)}
+_CLASSES: dict[str, type[Explainer]] = {
+    each.name: each for each in (GradCAM, GradCAMPlusPlus, LIME, Occlusion, IntegratedGradients, SmoothGrad)
+}
 
 EXPLAINERS = tuple(_CLASSES)
 
-__all__ = ["EXPLAINERS", "LIME", "Explainer", "GradCAM", "GradCAMPlusPlus", "Occlusion", "explain", "explainer"]
+__all__ = [
+    "EXPLAINERS",
+    "LIME",
+    "Explainer",
+    "GradCAM",
+    "GradCAMPlusPlus",
+    "IntegratedGradients",
+    "Occlusion",
+    "SmoothGrad",
+    "explain",
+    "explainer",
+]
 
 
 def explainer(name: str, **parameters: Any) -> Explainer:

@@ -170,6 +170,22 @@ def check_fit(network: Any, images: NDArray, classes: NDArray[np.int64], ids: tu
     _check_range(classes, network.classes, ids)
 
 
+def slopes_of(network: Any, explainer: str) -> Callable[[NDArray[np.float32], NDArray], NDArray[np.float32]]:
+    """Return the function from images and classes to the gradients of the logits, ``(n, H, W, 3)``.
+
+    Raises ``TypeError`` for a plain function, which has none.
+    """
+    if not is_network(network):
+        raise TypeError(
+            f"{explainer} needs a Network, because it takes gradients, but a {type(network).__name__} was passed. "
+            "LIME and Occlusion take any function from images to logits."
+        )
+    # Imported here because TensorFlow takes ten seconds to import, and a plain function does not need it.
+    from rrr_utils import gradients
+
+    return lambda images, classes: gradients.input_gradients(network, images, classes)[1]
+
+
 def stacked(forward: Forward, images: NDArray[np.float32], places: Sequence[int] | None = None) -> NDArray:
     """Return ``forward(images)`` as ``(checkpoints, n, classes)``; a single network is one checkpoint.
 

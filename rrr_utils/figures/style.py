@@ -36,6 +36,9 @@ STYLE: dict[str, dict[str, Style]] = {
         "grad_cam_plus_plus": Style("Grad-CAM++", "#56B4E9", "s", (0, (5, 1))),
         "lime": Style("LIME", "#CC79A7", "^", (0, (3, 1, 1, 1))),
         "occlusion": Style("Occlusion", "#0072B2", "D", (0, (1, 1))),
+        # Tol's wine and Okabe and Ito's yellow: of theirs none else is left that differs enough in lightness.
+        "integrated_gradients": Style("integrated gradients", "#661144", "v", (0, (6, 2, 1, 2, 1, 2))),
+        "smooth_grad": Style("SmoothGrad", "#F0E442", "P", (0, (2, 2))),
     },
     "strategy": {
         "dense": Style("dense layers", "#E69F00", "o", "-"),

@@ -1,0 +1,138 @@
+"""Integrated gradients and SmoothGrad: against their definitions, on networks whose maps can be worked out by hand."""
+
+import keras
+import numpy as np
+import pytest
+
+from rrr_utils import networks, scoring, seeds, study
+from rrr_utils.explainers import EXPLAINERS, IntegratedGradients, SmoothGrad, explainer
+from rrr_utils.gradients import input_gradients
+
+SIZE = 6
+
+
+def adopted(outputs_of):
+    """Return the network with these outputs of ``(N, 6, 6, 3)`` images as they are."""
+    images = keras.Input((SIZE, SIZE, 3))
+    return networks.adopt(keras.Model(images, outputs_of(images)))
+
+
+@pytest.fixture(scope="module")
+def linear():
+    """Two logits that are weighted sums of the pixels, and the weights ``(6, 6, 3, 2)``."""
+    weights = seeds.generator("weights").normal(size=(SIZE * SIZE * 3, 2)).astype(np.float32)
+    convolution = keras.layers.Conv2D(3, 1, use_bias=False, name="copy")
+    dense = keras.layers.Dense(2, name="logits")
+    network = adopted(lambda images: dense(keras.layers.Flatten()(convolution(images))))
+    network.model.get_layer("copy").set_weights([np.eye(3, dtype=np.float32)[None, None]])
+    network.model.get_layer("logits").set_weights([weights, np.array([0.3, -0.2], np.float32)])
+    return network, weights.reshape(SIZE, SIZE, 3, 2)
+
+
+@pytest.fixture(scope="module")
+def curved():
+    """A ConvNet at 32 px with random weights."""
+    return networks.build("convnet", classes=3, size=32, weights=None, seed=2)
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    return seeds.generator("pictures").integers(0, 256, (2, SIZE, SIZE, 3)).astype(np.uint8)
+
+
+def test_of_a_linear_network_by_hand(linear, pictures):
+    """Integrated gradients are weight times distance from the baseline in one step, and the gradient is the weight."""
+    network, weights = linear
+    maps = IntegratedGradients(steps=1, baseline=10).attributions(network, pictures, [0, 1])
+    for number in range(2):
+        by_hand = (weights[..., number] * (pictures[number].astype(float) - 10)).sum(axis=-1)
+        np.testing.assert_allclose(maps[number], by_hand, rtol=1e-4, atol=1e-3)
+    smooth = SmoothGrad(samples=3)(network, pictures, np.array([0, 1]), signed=True)
+    for number in range(2):
+        by_hand = weights[..., number].sum(axis=-1)
+        np.testing.assert_allclose(smooth[number], by_hand / np.abs(by_hand).max(), atol=1e-5)
+    largest = SmoothGrad(samples=3, channels="largest")(network, pictures, np.array([0, 1]))
+    by_hand = np.abs(weights[..., 0]).max(axis=-1)
+    np.testing.assert_allclose(largest[0], by_hand / by_hand.max(), atol=1e-5)
+
+
+def test_integrated_gradients_are_complete(curved):
+    """The sum over all pixels is the logit of the image minus that of the baseline, the better the more steps.
+
+    From black: on the way from the neutral colour a ReLU network without offsets is linear, and one step is exact.
+    """
+    images = seeds.generator("larger").integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
+    classes = np.array([0, 2])
+    plain = np.zeros_like(images)
+    ends = [input_gradients(curved, each, classes)[0][np.arange(2), classes] for each in (images, plain)]
+    gaps = []
+    for steps in (2, 16, 512):
+        maps = IntegratedGradients(steps=steps, baseline=0).attributions(curved, images, classes)
+        gaps.append(np.abs(maps.sum(axis=(1, 2)) - (ends[0] - ends[1])).max())
+    assert gaps[-1] < 0.02 * np.abs(ends[0] - ends[1]).min()
+    assert gaps[-1] < gaps[1] < gaps[0]
+
+
+def test_the_plain_image_has_a_zero_map(curved):
+    """From the baseline to itself there is no way: no relevance, and no NaN."""
+    plain = np.full((1, 32, 32, 3), curved.neutral, np.float32)
+    assert IntegratedGradients(steps=4)(curved, plain, np.array([0])).max() == 0
+
+
+def test_without_noise_smoothgrad_is_the_gradient(curved):
+    """One copy without noise: the gradient of the logit, summed over channels."""
+    images = seeds.generator("larger").integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
+    found = SmoothGrad(samples=1, noise=0)(curved, images, np.array([1, 0]), signed=True)
+    slopes = input_gradients(curved, images, [1, 0])[1].sum(axis=-1)
+    np.testing.assert_allclose(found, slopes / np.abs(slopes).max(axis=(1, 2), keepdims=True), atol=1e-5)
+
+
+@pytest.mark.parametrize("each", [IntegratedGradients(steps=5, batch=2), SmoothGrad(samples=5, batch=2)])
+def test_maps_keep_the_contract(curved, each):
+    """In [0, 1] with maximum 1; signed maps have that as their positive part; the batch and other images do not matter."""
+    images = seeds.generator("larger").integers(0, 256, (3, 32, 32, 3)).astype(np.uint8)
+    classes, ids = np.array([0, 1, 2]), ["a", "b", "c"]
+    maps, signed = (each(curved, images, classes, ids, signed=signed) for signed in (False, True))
+    assert maps.dtype == np.float32
+    assert maps.min() >= 0
+    np.testing.assert_allclose(maps.max(axis=(1, 2)), 1)
+    assert signed.min() < 0
+    positive = np.maximum(signed, 0)
+    np.testing.assert_allclose(maps, positive / positive.max(axis=(1, 2), keepdims=True), atol=1e-5)
+    alone = each(curved, images[1:2], classes[1:2], ids[1:2])
+    np.testing.assert_allclose(alone[0], maps[1], atol=1e-4)
+
+
+def test_noise_follows_from_seed_and_id(curved):
+    """The same id and seed give the same map, another seed another one."""
+    images = seeds.generator("larger").integers(0, 256, (1, 32, 32, 3)).astype(np.uint8)
+    one, same, other = (
+        SmoothGrad(samples=4, seed=seed)(curved, images, np.array([0]), ["x"]) for seed in (0, 0, 1)
+    )
+    np.testing.assert_array_equal(one, same)
+    assert np.abs(one - other).max() > 0.05
+
+
+def test_what_they_cannot_do_is_refused(curved):
+    """A plain function has no gradients; absolute values no sign; steps and noise have limits."""
+    images = np.zeros((1, 32, 32, 3), np.uint8)
+    for each in (IntegratedGradients(), SmoothGrad()):
+        with pytest.raises(TypeError, match="needs a Network, because it takes gradients"):
+            each(lambda pictures: np.zeros((len(pictures), 2)), images, np.array([0]))
+    with pytest.raises(ValueError, match="no signed maps with channels='largest'"):
+        SmoothGrad(channels="largest")(curved, images, np.array([0]), signed=True)
+    with pytest.raises(ValueError, match="`steps` must be a whole number of at least 1"):
+        IntegratedGradients(steps=0)
+    with pytest.raises(ValueError, match="`noise` must be a share"):
+        SmoothGrad(noise=2)
+    with pytest.raises(ValueError, match="integrated_gradients has no parameter 'protocol'"):
+        explainer("integrated_gradients", protocol="authors")
+
+
+def test_a_study_can_ask_for_them():
+    """Their names are a study's, and what draws gets the study's seed."""
+    assert EXPLAINERS == study.EXPLAINERS
+    smooth, lime, steps = scoring.explainers(
+        [{"name": "smooth_grad"}, {"name": "lime"}, {"name": "integrated_gradients", "steps": 8}], 7
+    )
+    assert (smooth.seed, lime.seed, steps.steps) == (7, 7, 8)
