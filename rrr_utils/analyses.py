@@ -7,11 +7,29 @@ from typing import Any
 from rrr_utils.choices import one_of
 
 # Each kind, and the notebook that answers it.
-NOTEBOOKS = {"mask-quality": "05-mask-quality", "convergence": "06-convergence", "controls": "07-controls"}
+NOTEBOOKS = {
+    "mask-quality": "05-mask-quality",
+    "convergence": "06-convergence",
+    "controls": "07-controls",
+    "overinterpretation": "08-overinterpretation",
+    "reliability": "09-reliability",
+}
 # What only one kind knows, with its default.
-_OWN: dict[str, tuple[str, Any]] = {"maskers": ("mask-quality", ("deeplab",)), "orders": ("convergence", 100)}
+_OWN: dict[str, tuple[str, Any]] = {
+    "maskers": ("mask-quality", ("deeplab",)),
+    "orders": ("convergence", 100),
+    "pixels": ("overinterpretation", 100),
+    "shares": ("overinterpretation", (0.05, 0.1)),
+    "threshold": ("overinterpretation", 0.9),
+    "fills": ("overinterpretation", ("neutral", "black", "mean")),
+    "subsets": ("overinterpretation", 3),
+    "retrain": ("overinterpretation", False),
+    "mosaics": ("reliability", 20),
+}
 # `box` is the bounding box of the hand-made outline, in place of the silhouette.
 MASKERS = ("deeplab", "mask_rcnn", "box")
+# The colours of `sufficient_subsets`, which needs a Keras backend that a plan does without.
+FILLS = ("neutral", "black", "white", "mean")
 
 
 @dataclass(frozen=True)
@@ -20,8 +38,12 @@ class Analysis:
 
     ``mask-quality`` compares the masks of ``maskers`` with the hand-made ones, and the scores under both.
     ``convergence`` follows AvgScore image by image, in so many random ``orders``. ``controls`` scores maps that know
-    nothing, networks whose weights are random, other normalisations and the authors' protocol. More images than
-    there are means all of them. ``seeds`` are some of the run's; empty means all of them.
+    nothing, networks whose weights are random, other normalisations and the authors' protocol. ``overinterpretation``
+    asks how sure the network is of few pixels: ``pixels`` are masked a step, ``shares`` of them kept; a subset of
+    ``threshold`` probability suffices, and up to so many ``subsets`` are looked for; ``fills`` are the colours that
+    mask; with ``retrain`` the network is trained anew on the first of the shares alone. ``reliability`` asks whether
+    measures on so many ``mosaics`` of each class, and scores, agree, and how far a score moves when the image is hardly
+    changed. More images than there are means all of them. ``seeds`` are some of the run's; empty means all of them.
     """
 
     kind: str
@@ -36,6 +58,13 @@ class Analysis:
     seeds: tuple[int, ...] = ()
     maskers: tuple[str, ...] | None = None
     orders: int | None = None
+    pixels: int | None = None
+    shares: tuple[float, ...] | None = None
+    threshold: float | None = None
+    fills: tuple[str, ...] | None = None
+    subsets: int | None = None
+    retrain: bool | None = None
+    mosaics: int | None = None
 
     def __post_init__(self) -> None:
         one_of("kind", self.kind, NOTEBOOKS)
@@ -48,8 +77,15 @@ class Analysis:
             one_of("maskers", masker, MASKERS)
         if self.kind == "mask-quality" and not self.maskers:
             raise ValueError(f"`maskers` must name at least one of {list(MASKERS)}, but the list is empty.")
-        if self.orders is not None and self.orders < 2:
-            raise ValueError(f"`orders` must be at least 2, but {self.orders} was passed.")
+        for name, least in (("orders", 2), ("pixels", 1), ("subsets", 1), ("mosaics", 2)):
+            if getattr(self, name) is not None and getattr(self, name) < least:
+                raise ValueError(f"`{name}` must be at least {least}, but {getattr(self, name)} was passed.")
+        for fill in self.fills or ():
+            one_of("fills", fill, FILLS)
+        if self.shares is not None and not (self.shares and all(0 < share < 1 for share in self.shares)):
+            raise ValueError(f"`shares` must be a list of shares between 0 and 1, but {list(self.shares)} was passed.")
+        if self.threshold is not None and not 0 < self.threshold < 1:
+            raise ValueError(f"`threshold` must lie between 0 and 1, but {self.threshold} was passed.")
 
     @property
     def own(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rrr_utils.analyses import Analysis
 from rrr_utils.study import Data, Model, Scoring, Stage
 
 # A kernel that starts and imports TensorFlow, on any number of threads.
@@ -137,6 +138,23 @@ def analysis(data: Data, model: Model, what: Scoring, networks: int, apart: floa
         passes=pictures * each * checkpoints,
         seconds=apart + regressions + forward * pictures * whole * checkpoints,
         disk=200 * pictures * checkpoints * len(what.explainers),
+    )
+
+
+def overinterpretation(data: Data, model: Model, entry: Analysis, seeds: int) -> Cost:
+    """Return the cost of the selections of pixels, a gradient a step, and of training anew on what they leave."""
+    steps = math.ceil(model.size**2 / (entry.pixels or 1))
+    # By every colour, towards a wrong class, and for further disjoint subsets; each seed's network and the ensemble.
+    each = len(entry.fills or ()) + (entry.subsets or 1)
+    voters = seeds + (seeds if seeds > 1 else 0)
+    pictures = min(entry.images * len(entry.splits), images_of(data))
+    gradients = pictures * each * steps * voters + (images_of(data) * steps * seeds if entry.retrain else 0)
+    trained = training(data, model, model.stage(entry.strategy), entry.strategy, 2 * seeds) if entry.retrain else Cost()
+    return Cost(
+        passes=3 * gradients + trained.passes,
+        training_images=trained.training_images,
+        seconds=_forward(model) * 3 * gradients + (trained.seconds if entry.retrain else 1.0),
+        disk=200 * pictures * each * voters + trained.disk,
     )
 
 

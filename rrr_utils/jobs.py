@@ -204,10 +204,10 @@ def _analysis(study: Study, entry: Analysis, jobs: list[Job]) -> Job:
     tuning = find(tuple(jobs), f"{'/'.join(entry.run)}/02-fine-tuning")
     raw = {"source": data.source, "options": dict(data.options)} if entry.kind == "mask-quality" else {}
     same = ("study", "data", "network", "architecture", "strategy", "trained_on", "size", "alpha", "units", "weights")
+    if entry.retrain:
+        raw |= {name: tuning.parameters[name] for name in ("epochs", "optimizer", "rate", "batch")}
     seeds = list(entry.seeds or tuning.parameters["seeds"])
-    # Random weights from the head to the first block, the trained ones, their signed maps, and the authors' protocol.
-    networks = 9 if entry.kind == "controls" else 1
-    apart = sum(costs.mask_seconds(data, masker) for masker in _at_hand(entry.maskers or ()))
+    cost = _analysis_cost(data, model, entry, len(seeds))
     return Job(
         kind="analysis",
         notebook=analyses.NOTEBOOKS[entry.kind],
@@ -224,15 +224,19 @@ def _analysis(study: Study, entry: Analysis, jobs: list[Job]) -> Job:
         },
         needs=(*tuning.needs, tuning.name),
         outputs=(entry.kind,),
-        cost=costs.analysis(
-            data,
-            model,
-            Scoring(entry.explainers, (entry.epoch,), entry.images, entry.splits),
-            networks,
-            apart,
-            len(seeds),
-        ),
+        cost=cost,
     )
+
+
+def _analysis_cost(data: Data, model: Model, entry: Analysis, seeds: int) -> costs.Cost:
+    if entry.kind == "overinterpretation":
+        return costs.overinterpretation(data, model, entry, seeds)
+    # Random weights from the head to the first block, the trained ones, their signed maps, and the authors' protocol;
+    # or an image as it is, five times disturbed or drawn anew, and the mosaics.
+    networks = {"controls": 9, "reliability": 7}.get(entry.kind, 1)
+    apart = sum(costs.mask_seconds(data, masker) for masker in _at_hand(entry.maskers or ()))
+    what = Scoring(entry.explainers, (entry.epoch,), entry.images, entry.splits)
+    return costs.analysis(data, model, what, networks, apart, seeds)
 
 
 def _at_hand(maskers: tuple[str, ...]) -> list[str]:

@@ -205,7 +205,7 @@ def fill_colours(name: str, images: ArrayLike, neutral: ArrayLike) -> NDArray[np
     if name == "mean":
         return pictures.mean(axis=(1, 2), dtype=np.float64).astype(np.float32)
     colour = {"neutral": np.asarray(neutral, np.float32), "black": np.float32(0), "white": np.float32(255)}[name]
-    return np.broadcast_to(colour, (len(pictures), 3)).astype(np.float32)
+    return np.array(np.broadcast_to(np.asarray(colour), (len(pictures), 3)), np.float32)
 
 
 def show(images: ArrayLike, kept: ArrayLike, fill: ArrayLike) -> NDArray[np.float32]:

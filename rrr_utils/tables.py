@@ -35,7 +35,8 @@ SCHEMAS: dict[str, pa.Schema] = {
     ),
     # One row an image, an epoch and an explainer. `variant` is empty, or what was varied: "absolute" and "min-max" for
     # other normalisations; "gaussian" and "edges" for maps that know no network (explainer "none"); "randomised ..."
-    # for a network whose weights were drawn anew in the block that it names and in all behind it.
+    # for a network whose weights were drawn anew in the block that it names and in all behind it; "JPEG ...",
+    # "1 px ...", "mask ..." and "other draw" for the same image, disturbed.
     "scores": pa.schema(
         [
             *_RUN,
@@ -109,6 +110,86 @@ SCHEMAS: dict[str, pa.Schema] = {
             ("explainer", pa.string()),
             ("variant", pa.string()),
             ("similarity", pa.float64()),
+        ]
+    ),
+    # One row an image, a kind of subset of its pixels (`kind`), the colour by which it was selected (`fill`) and the
+    # one that is shown instead of the other pixels (`shown`). `certainty` is the predicted class's probability on the
+    # whole image, `confidence` that of `target` on the subset, `answer` the class predicted there; `voters` the number of
+    # networks that were asked as one; `on_object` the share of the subset on the object.
+    "pixel_subsets": pa.schema(
+        [
+            *_RUN,
+            ("epoch", pa.int64()),
+            ("split", pa.string()),
+            ("image", pa.string()),
+            ("label", pa.int64()),
+            ("predicted", pa.int64()),
+            ("correct", pa.bool_()),
+            ("certainty", pa.float64()),
+            ("voters", pa.int64()),
+            ("kind", pa.string()),
+            ("fill", pa.string()),
+            ("shown", pa.string()),
+            ("share", pa.float64()),
+            ("pixels", pa.int64()),
+            ("target", pa.int64()),
+            ("confidence", pa.float64()),
+            ("answer", pa.int64()),
+            ("on_object", pa.float64()),
+            ("chance", pa.float64()),
+        ]
+    ),
+    # One row an image and a sufficient input subset, `number` 0 the first; `found` is false, and what follows missing,
+    # where the network is not as sure as `threshold` of the whole image. `share` of the image, `score` on the object.
+    "sufficient_subsets": pa.schema(
+        [
+            *_RUN,
+            ("epoch", pa.int64()),
+            ("split", pa.string()),
+            ("image", pa.string()),
+            ("label", pa.int64()),
+            ("predicted", pa.int64()),
+            ("correct", pa.bool_()),
+            ("certainty", pa.float64()),
+            ("voters", pa.int64()),
+            ("fill", pa.string()),
+            ("threshold", pa.float64()),
+            ("number", pa.int64()),
+            ("found", pa.bool_()),
+            ("pixels", pa.float64()),
+            ("share", pa.float64()),
+            ("score", pa.float64()),
+            ("chance", pa.float64()),
+        ]
+    ),
+    # One row a kind of pixels that was trained on and one that was tested on (whole, selected, random), on all test
+    # images; `share` of the pixels is kept in the last two.
+    "subset_accuracy": pa.schema(
+        [
+            *_RUN,
+            ("epoch", pa.int64()),
+            ("trained", pa.string()),
+            ("tested", pa.string()),
+            ("share", pa.float64()),
+            ("n", pa.int64()),
+            ("correct", pa.int64()),
+            ("accuracy", pa.float64()),
+        ]
+    ),
+    # One row a mosaic (`image`, of the class `label`), an explainer and a measure; missing where it divides by nothing.
+    "mosaics": pa.schema(
+        [
+            *_RUN,
+            ("epoch", pa.int64()),
+            ("split", pa.string()),
+            ("image", pa.string()),
+            ("label", pa.int64()),
+            ("explainer", pa.string()),
+            ("design", pa.string()),
+            ("samples", pa.int64()),
+            ("signed", pa.bool_()),
+            ("measure", pa.string()),
+            ("value", pa.float64()),
         ]
     ),
 }

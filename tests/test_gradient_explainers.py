@@ -89,7 +89,7 @@ def test_without_noise_smoothgrad_is_the_gradient(curved):
 
 @pytest.mark.parametrize("each", [IntegratedGradients(steps=5, batch=2), SmoothGrad(samples=5, batch=2)])
 def test_maps_keep_the_contract(curved, each):
-    """In [0, 1] with maximum 1; signed maps have that as their positive part; the batch and other images do not matter."""
+    """In [0, 1] with maximum 1; signed maps have that as their positive part; other images do not matter."""
     images = seeds.generator("larger").integers(0, 256, (3, 32, 32, 3)).astype(np.uint8)
     classes, ids = np.array([0, 1, 2]), ["a", "b", "c"]
     maps, signed = (each(curved, images, classes, ids, signed=signed) for signed in (False, True))
@@ -106,9 +106,7 @@ def test_maps_keep_the_contract(curved, each):
 def test_noise_follows_from_seed_and_id(curved):
     """The same id and seed give the same map, another seed another one."""
     images = seeds.generator("larger").integers(0, 256, (1, 32, 32, 3)).astype(np.uint8)
-    one, same, other = (
-        SmoothGrad(samples=4, seed=seed)(curved, images, np.array([0]), ["x"]) for seed in (0, 0, 1)
-    )
+    one, same, other = (SmoothGrad(samples=4, seed=seed)(curved, images, np.array([0]), ["x"]) for seed in (0, 0, 1))
     np.testing.assert_array_equal(one, same)
     assert np.abs(one - other).max() > 0.05
 

@@ -1,4 +1,4 @@
-"""Reliability: printed examples of Krippendorff's alpha, its definition in plain loops, and tables worked out by hand."""
+"""Reliability: Krippendorff's printed example, alpha's definition in plain loops, and tables worked out by hand."""
 
 import numpy as np
 import pandas as pd
@@ -10,8 +10,8 @@ from rrr_utils.statistics import reliability
 
 NAN = float("nan")
 
-# Four observers, twelve units: the example of Krippendorff, "Computing Krippendorff's alpha-reliability" (2011), part C,
-# which prints 0.743 (nominal), 0.815 (ordinal), 0.849 (interval) and 0.797 (ratio).
+# Four observers, twelve units: the example of Krippendorff, "Computing Krippendorff's alpha-reliability" (2011), part
+# C, which prints 0.743 (nominal), 0.815 (ordinal), 0.849 (interval) and 0.797 (ratio).
 PRINTED = [
     [1, 2, 3, 3, 2, 1, 4, 1, 2, NAN, NAN, NAN],
     [1, 2, 3, 3, 2, 2, 4, 1, 2, 5, NAN, 3],

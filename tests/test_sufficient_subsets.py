@@ -90,7 +90,9 @@ def test_of_a_sum_the_subset_is_the_smallest_that_suffices():
 
 def test_the_last_crossing_counts_by_hand():
     """Confidence 0.95, 0.6, 0.93, 0.97, 0.2: the subset is what was there at 0.97, two pixels of five less one."""
-    made = sis.Selection(np.array([4, 2, 0, 3, 1]), np.array([0, 1, 2, 3, 5]), np.array([0.95, 0.6, 0.93, 0.97, 0.2]), (1, 5))
+    made = sis.Selection(
+        np.array([4, 2, 0, 3, 1]), np.array([0, 1, 2, 3, 5]), np.array([0.95, 0.6, 0.93, 0.97, 0.2]), (1, 5)
+    )
     np.testing.assert_array_equal(made.sufficient(0.9), [[False, True, False, True, False]])
     np.testing.assert_array_equal(made.sufficient(0.1), [[False] * 5])
     assert made.sufficient(0.96) is None

@@ -9,6 +9,8 @@ from rrr_utils.figures.dots import accuracy_by_background, score_by_explainer
 from rrr_utils.figures.epochs import accuracy_over_epochs, score_over_epochs
 from rrr_utils.figures.grids import explanation_grid, mask_grid
 from rrr_utils.figures.masks import mask_pairs, overlap_histogram, score_differences
+from rrr_utils.figures.overinterpretation import confidence_by_subset, subset_grid
+from rrr_utils.figures.reliability import alphas, stability
 from rrr_utils.figures.speed import speed_growth, speed_ratios
 from rrr_utils.figures.story import story, story_in_words
 from rrr_utils.figures.style import BACKGROUND_LABELS, STYLE, Style
@@ -20,8 +22,10 @@ __all__ = [
     "Style",
     "accuracy_by_background",
     "accuracy_over_epochs",
+    "alphas",
     "area_histogram",
     "background_strip",
+    "confidence_by_subset",
     "differences",
     "error_by_samples",
     "explanation_grid",
@@ -36,7 +40,9 @@ __all__ = [
     "scores_by_variant",
     "speed_growth",
     "speed_ratios",
+    "stability",
     "story",
     "story_in_words",
+    "subset_grid",
     "survival",
 ]

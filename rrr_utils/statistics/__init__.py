@@ -15,7 +15,25 @@ from rrr_utils.statistics.convergence import after, needed, precision_table, run
 from rrr_utils.statistics.intervals import Interval, proportion_interval
 from rrr_utils.statistics.masks import by_masks, drift_by_overlap, excellent_numbers, mask_numbers, overlap_table
 from rrr_utils.statistics.means import average, holm, paired
+from rrr_utils.statistics.overinterpretation import (
+    overinterpretation_numbers,
+    retrained_table,
+    selected_against,
+    subset_table,
+    sufficient_table,
+)
 from rrr_utils.statistics.proportions import accuracy_table, shift_table
+from rrr_utils.statistics.reliability import (
+    alpha,
+    inter_method,
+    inter_rater,
+    method_table,
+    reliability_numbers,
+    reliability_table,
+    score_rows,
+    stability_table,
+    within_ranks,
+)
 from rrr_utils.statistics.summaries import summary, write_summary
 
 __all__ = [
@@ -26,6 +44,7 @@ __all__ = [
     "against_authors",
     "against_trivial",
     "against_variants",
+    "alpha",
     "average",
     "by_masks",
     "cohort",
@@ -33,19 +52,32 @@ __all__ = [
     "drift_by_overlap",
     "excellent_numbers",
     "holm",
+    "inter_method",
+    "inter_rater",
     "mask_numbers",
+    "method_table",
     "needed",
     "on_correct",
+    "overinterpretation_numbers",
     "overlap_table",
     "paired",
     "precision_table",
     "proportion_interval",
     "ranking",
+    "reliability_numbers",
+    "reliability_table",
+    "retrained_table",
     "running_means",
+    "score_rows",
+    "selected_against",
     "settled",
     "shift_table",
     "similarity_table",
+    "stability_table",
+    "subset_table",
+    "sufficient_table",
     "summary",
     "variant_table",
+    "within_ranks",
     "write_summary",
 ]

@@ -1,6 +1,7 @@
 """Reliability, as psychometrics has it: do images agree on the order of methods, and methods on the order of images?"""
 
 from collections.abc import Callable, Collection, Sequence
+from typing import Any
 
 import krippendorff
 import numpy as np
@@ -14,7 +15,7 @@ from rrr_utils.statistics.intervals import Interval, bootstrap
 # Krippendorff's own limits: from 0.8 a measure is taken as reliable, from 0.667 for tentative conclusions.
 RELIABLE, TENTATIVE = 0.8, 0.667
 
-_RESAMPLES = 999
+_RESAMPLES = 499
 
 
 def within_ranks(values: ArrayLike, lower_is_better: bool = False) -> NDArray[np.float64]:
@@ -55,6 +56,8 @@ def inter_method(values: ArrayLike) -> NDArray[np.float64]:
     the two is constant.
     """
     numbers = np.asarray(values, np.float64)
+    if numbers.shape[1] >= 3 and not np.isnan(numbers).any() and np.ptp(numbers, axis=1).all():
+        return np.atleast_2d(np.corrcoef(stats.rankdata(numbers, axis=1)))
     found = np.eye(len(numbers))
     for one in range(len(numbers)):
         for other in range(one):
@@ -64,7 +67,7 @@ def inter_method(values: ArrayLike) -> NDArray[np.float64]:
 
 
 def verdict(low: float, high: float) -> str:
-    """Return what the interval of an alpha says by Krippendorff's limits: reliable, tentative, unreliable, undecided."""
+    """Return what an alpha's interval says by Krippendorff's limits: reliable, tentative, unreliable or undecided."""
     if np.isnan(low) or np.isnan(high):
         return "undecided"
     if low >= RELIABLE:
@@ -97,19 +100,49 @@ def reliability_table(rows: pd.DataFrame, lower_is_better: Collection[str] = (),
         matrix = table.pivot(index="explainer", columns="rater", values="value")
         images = table.groupby("rater")["image"].first().loc[matrix.columns].to_numpy()
         values, lower = matrix.to_numpy(float), measure in lower_is_better
-        record = {"measure": measure, "methods": len(values), "images": len(set(images))}
+        record: dict[str, Any] = {"measure": measure, "methods": len(values), "images": len(set(images))}
         record |= {"missing": int(np.isnan(values).sum())}
         if len(values) > 1:
             for name, of in (("alpha", lambda drawn, lower=lower: inter_rater(drawn, lower)), ("rho", _mean_rho)):
                 low, high = _over_images(of, values, images, seed)
                 record |= {name: of(values), f"{name}_low": low, f"{name}_high": high}
         else:
-            record |= dict.fromkeys(
-                ("alpha", "alpha_low", "alpha_high", "rho", "rho_low", "rho_high"), float("nan")
-            )
+            record |= dict.fromkeys(("alpha", "alpha_low", "alpha_high", "rho", "rho_low", "rho_high"), float("nan"))
         found.append(record | {"verdict": verdict(record["alpha_low"], record["alpha_high"])})
     order = ["measure", "methods", "images", "missing", "alpha", "alpha_low", "alpha_high", "verdict"]
     return pd.DataFrame(found)[[*order, "rho", "rho_low", "rho_high"]]
+
+
+def score_rows(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the undisturbed scores as a measure, ``score``, and minus chance, ``score above chance``.
+
+    Of the rows of a scores table with an empty ``variant``. Within an image the two rank explainers alike; over images
+    they do not, because large objects score more.
+    """
+    plain = scores[scores["variant"] == ""]
+    parts = [
+        plain.assign(measure=name, value=values)
+        for name, values in (("score", plain["score"]), ("score above chance", plain["score"] - plain["chance"]))
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def reliability_numbers(reliability: pd.DataFrame, stability: pd.DataFrame) -> dict[str, float]:
+    """Return the numbers that pages quote, by name; spaces are underscores, signs and units are left out.
+
+    ``alpha_<measure>`` and ``rho_<measure>``, ``moved_<variant>_<explainer>`` and ``same_order_<variant>_<explainer>``,
+    each with ``_low`` and ``_high``, and ``spread_<explainer>``.
+    """
+    found: dict[str, float] = {}
+    for row in reliability.to_dict("records"):
+        for name in ("alpha", "rho"):
+            found |= {f"{name}_{_slug(row['measure'])}{edge}": row[f"{name}{edge}"] for edge in ("", "_low", "_high")}
+    for row in stability.to_dict("records"):
+        end = f"{_slug(row['variant'])}_{row['explainer']}"
+        for name, column in (("moved", "moved"), ("shifted", "shift"), ("same_order", "rho")):
+            found |= {f"{name}_{end}{edge}": row[f"{column}{edge}"] for edge in ("", "_low", "_high")}
+        found[f"spread_{row['explainer']}"] = row["spread"]
+    return found
 
 
 def method_table(rows: pd.DataFrame, measure: str) -> pd.DataFrame:
@@ -158,6 +191,14 @@ def stability_table(scores: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
+def spearman_over_images(rows: pd.DataFrame, one: str, other: str, seed: int = 0) -> tuple[float, float, float]:
+    """Return Spearman's correlation of two columns, and the ends of its interval over images (column ``image``)."""
+    known = rows.dropna(subset=[one, other])
+    pair = known[[one, other]].to_numpy(float).T
+    low, high = _over_images(lambda drawn: _spearman(*drawn), pair, known["image"].to_numpy(), seed)
+    return _spearman(*pair), low, high
+
+
 def _over_images(
     of: Callable[[NDArray[np.float64]], float], values: NDArray[np.float64], images: Sequence[str] | NDArray, seed: int
 ) -> Interval:
@@ -189,3 +230,7 @@ def _spearman(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
         return float("nan")
     # Pearson's correlation of the ranks: SciPy's function also computes a p-value, which takes longer than the rest.
     return float(np.corrcoef(stats.rankdata(one), stats.rankdata(other))[0, 1])
+
+
+def _slug(text: str) -> str:
+    return text.replace("+", "wider ").replace("-", "narrower ").replace("  ", " ").replace(" ", "_")
