@@ -114,8 +114,8 @@ SCHEMAS: dict[str, pa.Schema] = {
     ),
     # One row an image, a kind of subset of its pixels (`kind`), the colour by which it was selected (`fill`) and the
     # one that is shown instead of the other pixels (`shown`). `certainty` is the predicted class's probability on the
-    # whole image, `confidence` that of `target` on the subset, `answer` the class predicted there; `voters` the number of
-    # networks that were asked as one; `on_object` the share of the subset on the object.
+    # whole image, `confidence` that of `target` on the subset, `answer` the class predicted there; `voters` the number
+    # of networks that were asked as one; `on_object` the share of the subset on the object.
     "pixel_subsets": pa.schema(
         [
             *_RUN,
