@@ -120,7 +120,7 @@ def verdicts(runs: Mapping[str, Found]) -> pd.DataFrame:
         if before in plain:
             rows += _of_dropout(name, runs[before], runs[name])
     order = {key: place for place, key in enumerate(SENTENCES)}
-    table = pd.DataFrame(sorted(rows, key=lambda row: order[row["key"]]))
+    table = pd.DataFrame(sorted(rows, key=lambda row: order[str(row["key"])]))
     table["paper"] = [SENTENCES[key].paper for key in table["key"]]
     table["claim"] = [SENTENCES[key].words for key in table["key"]]
     return table[["key", "paper", "claim", "run", "what", "value", "low", "high", "against", "verdict"]]
