@@ -10,6 +10,7 @@ import passes
 import peers
 import perturbing
 import precision
+import selecting
 import tuning
 import whole_study
 from timing import Row
@@ -146,6 +147,16 @@ def rows() -> list[Row]:
             peers.score,
             repeats=3,
             note="Quantus is timed on 100 of the maps, which it takes one by one; its seconds are those, 10 times.",
+        ),
+        Row(
+            "Batched Gradient SIS, 50 images to 5% of the pixels, MobileNet 0.25",
+            "the definition, image by image, uncompiled",
+            3,
+            partial(selecting.subsets, **MOBILENET),
+            quick=False,
+            repeats=1,
+            warm=False,
+            note="Of the plain way 2 images are timed; its seconds are those, 25 times. " + _FIRST_COUNTS,
         ),
         Row(
             "multiply-adds of LIME's passes, VGG16",

@@ -14,6 +14,8 @@ from rrr_utils.statistics.intervals import bootstrap
 # From here on a network is called sure; the share of the pixels that the abstract leaves; and how close an accuracy has
 # to come to that on whole images to be called enough.
 SURE, KEPT, ENOUGH = 0.9, 0.05, 0.05
+# Differences of probabilities and accuracies whose whole interval is within this count as none.
+ALIKE = 0.01
 
 CARTER, FRESZ = "Carter et al. 2021", "Fresz et al. 2024"
 
@@ -103,8 +105,9 @@ def verdicts(runs: Mapping[str, Found]) -> pd.DataFrame:
     """Return one row a claim and a run that can judge it, in the order of ``SENTENCES``.
 
     Columns ``key``, ``paper``, ``claim``, ``run``, ``what`` was compared where a claim has several numbers, ``value``
-    with ``low`` and ``high``, ``against``, and ``verdict``: "holds", "does not hold" or "undecided" (the interval
-    reaches both sides), for the reliability of a measure "reliable", "tentative", "unreliable" or "undecided".
+    with ``low`` and ``high``, ``against``, and ``verdict``: "holds", "does not hold", "no difference" (the whole
+    interval is within ``ALIKE`` of 0) or "undecided" (it reaches both sides); for the reliability of a measure
+    "reliable", "tentative", "unreliable" or "undecided".
     """
     rows: list[dict[str, Any]] = []
     for run, found in runs.items():
@@ -120,9 +123,11 @@ def verdicts(runs: Mapping[str, Found]) -> pd.DataFrame:
         if before in plain:
             rows += _of_dropout(name, runs[before], runs[name])
     order = {key: place for place, key in enumerate(SENTENCES)}
-    table = pd.DataFrame(sorted(rows, key=lambda row: order[str(row["key"])]))
-    table["paper"] = [SENTENCES[key].paper for key in table["key"]]
-    table["claim"] = [SENTENCES[key].words for key in table["key"]]
+    rows.sort(key=lambda row: order[row["key"]])
+    sentences = [SENTENCES[row["key"]] for row in rows]
+    table = pd.DataFrame(rows).assign(
+        paper=[each.paper for each in sentences], claim=[each.words for each in sentences]
+    )
     return table[["key", "paper", "claim", "run", "what", "value", "low", "high", "against", "verdict"]]
 
 
@@ -152,7 +157,7 @@ def _of_pixels(run: str, kept: pd.DataFrame, sufficient: pd.DataFrame) -> list[d
     against = statistics.selected_against(plain)
     for key, kind in (("choice", "random"), ("superset", "neighbours")):
         row = against[(against["voters"] == 1) & (against["kind"] == kind)].iloc[0]
-        rows.append(_row(key, run, "", (row["difference"], row["low"], row["high"]), 0.0))
+        rows.append(_row(key, run, "", (row["difference"], row["low"], row["high"]), 0.0, alike=ALIKE))
     sizes = statistics.sufficient_table(sufficient)
     first = sizes[(sizes["voters"] == 1) & (sizes["answers"] == "all")].iloc[0]
     rows.append(_row("meaningless", run, "", _three(first, "above"), 0.0, above=False))
@@ -160,7 +165,7 @@ def _of_pixels(run: str, kept: pd.DataFrame, sufficient: pd.DataFrame) -> list[d
     if len(together):
         members = plain[(plain["voters"] == 1) & (plain["kind"] == "selected")]
         change = together.set_index("image")["confidence"] - members.groupby("image")["confidence"].mean()
-        rows.append(_row("ensemble", run, "", _mean(change), 0.0, above=False))
+        rows.append(_row("ensemble", run, "", _mean(change), 0.0, above=False, alike=ALIKE))
     return rows
 
 
@@ -172,7 +177,8 @@ def _of_training(run: str, retrained: pd.DataFrame) -> list[dict[str, Any]]:
     rows = []
     for what, each, against in (("minus whole images", lost, -ENOUGH), ("minus random pixels", few - drawn, 0.0)):
         # A handful of seeds: their range stands for the interval.
-        rows.append(_row("suffices", run, what, (float(each.mean()), float(each.min()), float(each.max())), against))
+        measured = float(each.mean()), float(each.min()), float(each.max())
+        rows.append(_row("suffices", run, what, measured, against, alike=0.0 if against else ALIKE))
     return rows
 
 
@@ -184,7 +190,7 @@ def _of_dropout(run: str, before: Found, after: Found) -> list[dict[str, Any]]:
         chosen = kept[(kept["fill"] == "neutral") & (kept["shown"] == "neutral") & (kept["share"] == KEPT)]
         chosen = chosen[(chosen["voters"] == 1) & (chosen["kind"] == "selected")]
         means.append(chosen.groupby("image")["confidence"].mean())
-    return [_row("dropout", run, "", _mean(means[0] - means[1]), 0.0, above=False)]
+    return [_row("dropout", run, "", _mean(means[0] - means[1]), 0.0, above=False, alike=ALIKE)]
 
 
 def _of_measures(run: str, values: pd.DataFrame, scores: pd.DataFrame) -> list[dict[str, Any]]:
@@ -198,13 +204,23 @@ def _of_measures(run: str, values: pd.DataFrame, scores: pd.DataFrame) -> list[d
 
 
 def _row(
-    key: str, run: str, what: str, measured: tuple[float, float, float], against: float, above: bool = True
+    key: str,
+    run: str,
+    what: str,
+    measured: tuple[float, float, float],
+    against: float,
+    above: bool = True,
+    alike: float = 0.0,
 ) -> dict[str, Any]:
-    """Return a row whose claim holds where the whole interval lies above ``against``, or below it."""
+    """Return a row whose claim holds where the whole interval lies above ``against``, or below it.
+
+    Where it lies within ``alike`` of 0 there is no difference.
+    """
     value, low, high = measured
     words = ("holds", "does not hold") if above else ("does not hold", "holds")
     found = {"key": key, "run": run, "what": what, "value": value, "low": low, "high": high}
-    return found | {"against": against, "verdict": _side(low, high, against, *words)}
+    same = -alike < low <= high < alike
+    return found | {"against": against, "verdict": "no difference" if same else _side(low, high, against, *words)}
 
 
 def _three(row: Any, name: str) -> tuple[float, float, float]:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rrr_utils import abstracts, tables
+from rrr_utils import abstracts, paths, statistics, tables
 
 KINDS = ("selected", "random", "neighbours")
 
@@ -101,3 +101,31 @@ def test_published_tables_are_found_by_their_folders(tmp_path):
     assert run[1].retrained is None
     assert run[1].mosaics is None
     assert len(abstracts.verdicts(dict([run]))) == 5
+
+
+def test_the_page_says_what_the_published_tables_say():
+    """Beside the object as they are; empty subsets of one class; a wrong class as sure; any 5% teach; low alphas."""
+    runs = abstracts.read(paths.root() / "data" / "results" / "overinterpretation")
+    found, places = abstracts.verdicts(runs), abstracts.places(runs).set_index("run")
+    plain, masked = "confounded-noise/convnet/original", "confounded-noise/convnet/masked"
+    assert places.loc[plain, "verdict"] == "beside the object"
+    assert places.loc[masked, "verdict"] == "undecided", "the page explains why it does not lie on the object"
+    assert 0.4 < places.loc[masked, "empty"] / places.loc[masked, "found"] < 0.6
+    first = runs[masked].sufficient.query("voters == 1 and number == 0 and found")
+    empty = (first["pixels"] == 0).groupby([first["seed"], first["predicted"]]).mean()
+    assert set(empty.round()) == {0, 1}
+    assert (empty.unstack().max(axis=1) > 0.9).all()
+    five = statistics.subset_table(runs[masked].kept).query("voters == 1 and share == 0.05").set_index("kind")
+    assert five.loc["wrong class", "confidence"] > 0.95
+    assert five.loc["wrong class", "above_low"] < 0 < five.loc["wrong class", "above_high"]
+    selected = five.loc["selected"].query("fill == 'neutral'").set_index("shown")["confidence"]
+    assert selected["black"] < selected["mean"] < selected["neutral"]
+    accuracy = statistics.retrained_table(runs[plain].retrained).set_index(["trained", "tested"])["accuracy"]
+    assert accuracy["selected", "selected"] > 0.99
+    assert accuracy["random", "random"] > 0.99
+    alphas = found[found["key"] == "unreliable"].set_index(["run", "what"])
+    assert alphas.loc[(plain, "precision"), "verdict"] == "reliable"
+    assert alphas.loc[(masked, "precision"), "verdict"] == "unreliable"
+    for run in (plain, masked):
+        assert alphas.loc[(run, "score"), "verdict"] == "unreliable"
+        assert alphas.loc[(run, "score"), "value"] == alphas.loc[(run, "score above chance"), "value"]

@@ -28,6 +28,8 @@ _TITLES = {
     "05-mask-quality": "Mask quality",
     "06-convergence": "Convergence",
     "07-controls": "Controls",
+    "08-overinterpretation": "Overinterpretation",
+    "09-reliability": "Reliability",
 }
 
 
