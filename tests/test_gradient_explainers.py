@@ -73,6 +73,20 @@ def test_integrated_gradients_are_complete(curved):
     assert gaps[-1] < gaps[1] < gaps[0]
 
 
+def test_the_integral_is_taken_at_the_middles_of_its_parts():
+    """A logit that rises from seven tenths of the way on: of the middles of four parts, 1/8 to 7/8, one is beyond."""
+    convolution, flatten = keras.layers.Conv2D(3, 1, use_bias=False, name="copy"), keras.layers.Flatten()
+    gate, dense = keras.layers.Dense(1, "relu", name="gate"), keras.layers.Dense(2, name="logits")
+    network = adopted(lambda images: dense(gate(flatten(convolution(images)))))
+    total = SIZE * SIZE * 3 * 100.0
+    network.model.get_layer("copy").set_weights([np.eye(3, dtype=np.float32)[None, None]])
+    network.model.get_layer("gate").set_weights([np.ones((SIZE * SIZE * 3, 1)), np.array([-0.7 * total])])
+    network.model.get_layer("logits").set_weights([np.array([[1.0, 0.0]]), np.zeros(2)])
+    grey = np.full((1, SIZE, SIZE, 3), 100, np.uint8)
+    maps = IntegratedGradients(steps=4, baseline=0).attributions(network, grey, [0])
+    np.testing.assert_allclose(maps[0], 300 / 4, rtol=1e-5)
+
+
 def test_the_plain_image_has_a_zero_map(curved):
     """From the baseline to itself there is no way: no relevance, and no NaN."""
     plain = np.full((1, 32, 32, 3), curved.neutral, np.float32)

@@ -177,6 +177,7 @@ def test_many_pixels_a_step_are_the_best_of_the_first_gradient(network, images):
     _, slopes = input_gradients(network, images[:1], label, "probability")
     gain = (slopes[0] * (GREY - images[0])).sum(axis=-1).ravel()
     assert set(found.order[:100]) == set(np.argsort(-gain)[:100])
+    assert (np.diff(gain[found.order[:100]]) <= 1e-7 * np.abs(gain).max()).all(), "the best of them first"
     assert found.masked.tolist() == [*range(0, 1024, 100), 1024]
     assert len(found.confidence) == len(found.masked)
 
