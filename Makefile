@@ -30,7 +30,7 @@ TOO_LARGE = not vgg16 and not whole_passes
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help study test test-backends plan book serve lab notebooks lint lock publish bench bench-quick bench-page bench-peers bench-designs venv clean
+.PHONY: help study test test-backends plan book serve lab notebooks lint lock publish bench bench-quick bench-page bench-peers bench-designs relatives viewer validate venv clean
 
 help: ## this list
 	@echo "make study            run the study '$(STUDY)' and build its book; goes on where it was stopped"
@@ -52,7 +52,7 @@ test: $(READY) lint ## check everything
 	@$(BIN) workflow/launch.py run studies/smoke.yaml $(LAUNCH)
 	@echo "== The notebooks: their outputs are computed again and compared"
 	@rm -rf build/nbval
-	RRR_RUNS="$(CURDIR)/build/nbval" TQDM_DISABLE=1 $(BIN) -m pytest --nbval --nbval-current-env --nbval-cell-timeout 900 notebooks book/speed.ipynb book/lime-designs.ipynb book/claims.ipynb book/overinterpretation.ipynb
+	RRR_RUNS="$(CURDIR)/build/nbval" TQDM_DISABLE=1 $(BIN) -m pytest --nbval --nbval-current-env --nbval-cell-timeout 900 notebooks book/speed.ipynb book/lime-designs.ipynb book/claims.ipynb book/overinterpretation.ipynb book/relatives.ipynb
 	@echo "== The book: every warning is an error"
 	@$(BIN) workflow/build_book.py committed
 	@echo "All tests passed."
@@ -98,6 +98,10 @@ bench-peers: .venv-bench/.ready ## the rivals whose pins clash, in an environmen
 	@if .venv-bench/bin/python -m pip install -qq --disable-pip-version-check -r benchmarks/peers.txt; then touch $@; \
 		else rm -rf .venv-bench; echo "They could not be installed; rows that need them will stand as not run."; fi
 
+relatives: bench-peers ## score the same maps with Quantus, and draw the book's page of it; seconds
+	.venv-bench/bin/python benchmarks/relatives.py
+	@$(BIN) benchmarks/page.py book/relatives.ipynb
+
 bench-designs: $(READY) ## measure LIME's designs of perturbations; needs RRR_DATA_DIR and hours, goes on where it was stopped
 	$(BIN) benchmarks/lime_designs.py
 
@@ -112,6 +116,12 @@ lock: $(READY) ## resolve requirements.in into requirements.lock
 
 publish: $(READY) ## copy a study's executed notebooks and tables to where the committed book reads them
 	@$(BIN) workflow/build_book.py publish "$(FILE)"
+
+viewer: $(READY) ## draw the book's viewer from the run of a study (STUDY=viewer); needs RRR_DATA_DIR
+	$(BIN) -m rrr_utils.viewer studies/$(if $(filter file,$(origin STUDY)),viewer,$(STUDY)).yaml --out book/published/viewer/viewer.html
+
+validate: $(READY) ## compute every notebook and page again and say which outputs were compared
+	@$(BIN) workflow/validate.py
 
 venv: $(READY) ## make .venv with the locked packages
 

@@ -1,4 +1,6 @@
-"""Execute book/speed.ipynb in place from the results that are there: `make bench-page`, in seconds."""
+"""Execute a page of the book in place from the results that are there: `page.py [book/speed.ipynb]`, in seconds."""
+
+import sys
 
 from rrr_utils import executed, files, paths, run_notebook, worker
 
@@ -6,7 +8,7 @@ from rrr_utils import executed, files, paths, run_notebook, worker
 def main() -> None:
     """Execute the page and leave it without times and places."""
     worker.environment()
-    page, build = paths.root() / "book" / "speed.ipynb", paths.root() / "build"
+    page, build = paths.root() / (sys.argv[1] if len(sys.argv) > 1 else "book/speed.ipynb"), paths.root() / "build"
     build.mkdir(exist_ok=True)
     files.write_text(page, executed.text(executed.strip(run_notebook.execute(page, build / page.name, {}))))
     print(f"Written: {page.relative_to(paths.root())}")

@@ -35,6 +35,7 @@ _MODULES = (
     "networks",
     "own_model",
     "preprocessing",
+    "relatives",
     "report",
     "saved_models",
     "scoring",
@@ -46,6 +47,7 @@ _MODULES = (
     "tables",
     "training",
     "triage",
+    "viewer",
 )
 
 __all__ = [

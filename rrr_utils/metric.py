@@ -24,9 +24,11 @@ def score(mask: ArrayLike, relevance: ArrayLike) -> NDArray[np.float64]:
     Parameters
     ----------
     mask
-        ``(N, H, W)``, ``(N, H, W, 1)`` or ``(H, W)``; float in [0, 1], bool, or integer 0 and 1 (0 and 255 too).
+        ``(N, H, W)``, ``(N, H, W, 1)``, ``(N, 1, H, W)`` or ``(H, W)``; float in [0, 1], bool, or integer 0 and 1 (0
+        and 255 too).
     relevance
-        ``(N, H, W)`` or ``(H, W)``, at least 0. Any positive scale: the score does not depend on it.
+        ``(N, H, W)`` or ``(H, W)``, at least 0. Any positive scale: the score does not depend on it. Arrays as captum
+        and Quantus have them, ``(N, C, H, W)`` or ``(N, H, W, C)``, are summed over their channels first.
 
     Returns
     -------
@@ -38,7 +40,8 @@ def score(mask: ArrayLike, relevance: ArrayLike) -> NDArray[np.float64]:
         If the shapes differ, if a mask is empty or leaves [0, 1], or if a map has a NaN, infinite or negative value.
         The message names the image by its position.
     """
-    masks, maps = _masks(mask), _maps(relevance)
+    masks = _masks(mask)
+    maps = _maps(relevance, masks.shape)
     if masks.shape != maps.shape:
         raise ValueError(
             f"`mask` and `relevance` must have the same shape, but {masks.shape} and {maps.shape} were passed. "
@@ -100,8 +103,8 @@ def avg_score(scores: ArrayLike, correct: ArrayLike) -> Average:
 def _masks(mask: ArrayLike) -> NDArray[np.float64]:
     """Return masks as ``(N, H, W)`` float64 in [0, 1]."""
     array = np.asarray(mask)
-    if array.ndim == 4 and array.shape[-1] == 1:
-        array = array[..., 0]
+    if array.ndim == 4 and 1 in (array.shape[-1], array.shape[1]):
+        array = array[..., 0] if array.shape[-1] == 1 else array[:, 0]
     array = _three_dimensions("mask", array)
     values = array.astype(np.float64)
     if np.issubdtype(array.dtype, np.integer) and np.isin(array, (0, 255)).all() and (array == 255).any():
@@ -111,9 +114,19 @@ def _masks(mask: ArrayLike) -> NDArray[np.float64]:
     return values
 
 
-def _maps(relevance: ArrayLike) -> NDArray[np.float64]:
-    """Return relevance maps as ``(N, H, W)`` float64, finite and at least 0."""
-    maps = _three_dimensions("relevance", np.asarray(relevance)).astype(np.float64)
+def _maps(relevance: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Return relevance maps of masks of ``shape`` as ``(N, H, W)`` float64, finite and at least 0."""
+    array = np.asarray(relevance)
+    if array.ndim == 4:
+        # The channels are the axis whose absence leaves the masks' shape; PyTorch's place where both would do.
+        axis = next((axis for axis in (1, 3) if (*array.shape[:axis], *array.shape[axis + 1 :]) == shape), None)
+        if axis is None:
+            raise ValueError(
+                f"`relevance` with channels must have the shape (N, C, H, W) or (N, H, W, C) for masks of shape "
+                f"{shape}, but {array.shape} was passed. Resize the masks to the maps' size."
+            )
+        array = array.sum(axis=axis, dtype=np.float64)
+    maps = _three_dimensions("relevance", array).astype(np.float64)
     flat = maps.reshape(len(maps), -1)
     _refuse(~np.isfinite(flat).all(axis=1), "relevance", "has a NaN or infinite value", "Look at the explainer.")
     _refuse((flat < 0).any(axis=1), "relevance", "has a negative value", "Take its positive part, np.maximum(map, 0).")

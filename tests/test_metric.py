@@ -144,3 +144,32 @@ def test_avg_score_refuses_what_is_not_a_score(scores, correct, words):
     """Lengths, range and type are checked."""
     with pytest.raises(ValueError, match=words):
         avg_score(scores, correct)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("axis", [1, 3])
+def test_maps_with_channels_are_summed_over_them(channels, axis):
+    """Arrays as captum (N, C, H, W) and Keras (N, H, W, C) have them score as the sum over their channels."""
+    parts = np.random.default_rng(0).random((2, channels, 4, 5))
+    mask = np.zeros((2, 4, 5))
+    mask[:, 1:3] = 1
+    np.testing.assert_allclose(score(mask, np.moveaxis(parts, 1, axis)), score(mask, parts.sum(axis=1)), rtol=1e-15)
+    np.testing.assert_array_equal(score(mask[:, None], parts), score(mask, parts))
+
+
+def test_a_square_map_of_as_many_channels_has_them_first():
+    """Where both readings fit, channels come first, as in PyTorch: 3 of 12 units lie on the object, not 1 of 12."""
+    parts = np.zeros((1, 3, 3, 3))
+    parts[0, :, 0, 0], parts[0, :, 2, 2] = 1, 3
+    mask = np.zeros((1, 3, 3))
+    mask[0, 0, 0] = 1
+    np.testing.assert_allclose(score(mask, parts), [3 / 12])
+
+
+def test_maps_with_channels_that_do_not_fit_are_refused():
+    """A map of another size is refused with both shapes, a negative sum with the remedy."""
+    mask = np.ones((2, 4, 5))
+    with pytest.raises(ValueError, match=r"masks of shape \(2, 4, 5\), but \(2, 3, 5, 4\) was passed"):
+        score(mask, np.ones((2, 3, 5, 4)))
+    with pytest.raises(ValueError, match=r"has a negative value\. Take its positive part"):
+        score(mask, -np.ones((2, 3, 4, 5)))
