@@ -20,7 +20,7 @@ from rrr_utils.figures.style import BACKGROUND_LABELS, STYLE
 if TYPE_CHECKING:
     from rrr_utils.triage import Card, Triage
 
-_SMALL = 128  # pixels; below, an image is kept to the bit, because its pixels are seen
+SMALL = 128  # pixels; below, an image is kept to the bit, because its pixels are seen
 _QUALITY = 82
 _THIRDS = (("upper left", "top", "upper right"), ("left", "middle", "right"), ("lower left", "bottom", "lower right"))
 
@@ -51,7 +51,7 @@ def html(found: "Triage", worst: int = 20, wrong: int = 8) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": _percent, "points": _points, "label": _label}
+    environment.filters |= {"percent": percent, "points": _points, "label": _label}
     ranked, mistaken = found.worst(), found.wrong()
     averages = found.averages
     scale = max(0.2, float(np.nanmax(averages[["mean", "high", "chance"]].to_numpy(float), initial=0.2)))
@@ -86,7 +86,7 @@ def _shown(card: "Card") -> dict[str, Any]:
         {
             "name": _label(name),
             "score": card.scores[name],
-            "data": _data(overlay(values, card.picture)),
+            "data": address_of(overlay(values, card.picture)),
             "alt": f"{_label(name)} map of {card.image} for the class {card.explained}: {_where(values, card, name)}",
         }
         for name, values in card.maps.items()
@@ -94,11 +94,11 @@ def _shown(card: "Card") -> dict[str, Any]:
     return {
         "card": card,
         "side": side,
-        "small": side < _SMALL,
-        "data": _data(card.picture),
+        "small": side < SMALL,
+        "data": address_of(card.picture),
         "alt": f"Image {card.image}, a {card.label}, with the outline of the object: it lies "
-        f"{_place(card.mask.astype(float))} and fills {_percent(card.chance)} of the image.",
-        "outline": _outline(card.mask),
+        f"{_place(card.mask.astype(float))} and fills {percent(card.chance)} of the image.",
+        "outline": outline_path(card.mask),
         "maps": maps,
     }
 
@@ -107,7 +107,7 @@ def _where(values: NDArray, card: "Card", name: str) -> str:
     if not values.any():
         return "it shows no relevance."
     return (
-        f"{_percent(card.scores[name])} of the relevance lies on the object, chance is {_percent(card.chance)}; "
+        f"{percent(card.scores[name])} of the relevance lies on the object, chance is {percent(card.chance)}; "
         f"its centre is {_place(values.astype(float))}."
     )
 
@@ -125,7 +125,7 @@ def _place(values: NDArray[np.float64]) -> str:
     )
 
 
-def _outline(mask: NDArray) -> str:
+def outline_path(mask: NDArray) -> str:
     """Return the mask's edge as the path of an SVG drawing, in pixels of the image."""
     padded = np.pad(mask.astype(float), 1)
     parts = []
@@ -136,16 +136,17 @@ def _outline(mask: NDArray) -> str:
     return "".join(parts)
 
 
-def _data(picture: NDArray) -> str:
+def address_of(picture: NDArray) -> str:
     """Return a picture, ``(H, W, 3)`` uint8 or float in [0, 1], as the address of an image that holds it."""
     array = picture if picture.dtype == np.uint8 else np.rint(np.clip(picture, 0, 1) * 255).astype(np.uint8)
     stream = io.BytesIO()
-    kind = "png" if len(array) < _SMALL else "jpeg"
+    kind = "png" if len(array) < SMALL else "jpeg"
     Image.fromarray(array).save(stream, kind, **({"optimize": True} if kind == "png" else {"quality": _QUALITY}))
     return f"data:image/{kind};base64,{base64.b64encode(stream.getvalue()).decode()}"
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """Return a share as whole per cent, or "no relevance" for NaN."""
     return "no relevance" if pd.isna(share) else f"{share:.0%}"
 
 

@@ -190,7 +190,7 @@ def test_the_outline_of_a_square_by_hand():
     """A square of rows 1 to 2 and columns 3 to 5 of an image has its edge at these pixels' outer borders."""
     mask = np.zeros((4, 8), np.uint8)
     mask[1:3, 3:6] = 1
-    numbers = np.array(re.findall(r"([\d.]+) ([\d.]+)", report._outline(mask)), float)
+    numbers = np.array(re.findall(r"([\d.]+) ([\d.]+)", report.outline_path(mask)), float)
     np.testing.assert_allclose([numbers.min(axis=0), numbers.max(axis=0)], [[3, 1], [6, 3]])
 
 

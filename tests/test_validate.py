@@ -1,0 +1,84 @@
+"""What `make validate` says was compared, and what it finds."""
+
+import sys
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+from rrr_utils import results, tables
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "workflow"))
+import validate  # noqa: E402
+
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
+
+def notebook(path, *cells):
+    """Write a notebook of cells (source, outputs, tags) and return its path."""
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    made = [
+        new_code_cell(source, id=f"c{number}", outputs=outputs, metadata={"tags": tags})
+        for number, (source, outputs, tags) in enumerate(cells)
+    ]
+    nbformat.write(new_notebook(cells=made, metadata=kernel), path)
+    return path
+
+
+def shown(**data):
+    return new_output(
+        "execute_result", {name.replace("_", "/"): value for name, value in data.items()}, execution_count=1
+    )
+
+
+def test_each_output_is_listed_as_what_nbval_does_with_it(tmp_path):
+    """Text is compared, a picture is not, a marked cell is only computed, and a cell without output is left out."""
+    path = notebook(
+        tmp_path / "n.ipynb",
+        ("1 + 1", [shown(text_plain="2")], []),
+        ("x = 1", [], []),
+        ("print('a')", [new_output("stream", name="stdout", text="a\n")], ["nbval-ignore-output"]),
+        ("draw()", [shown(image_png=PIXEL, text_plain="<Figure>")], []),
+        ("glue()", [new_output("display_data", {"application/papermill.record/image/png": PIXEL})], []),
+    )
+    assert [(cell.number, cell.verdict, cell.kinds) for cell in validate.cells(path)] == [
+        (0, "compared", ("text/plain",)),
+        (2, "computed, not compared (depends on the machine)", ("stdout",)),
+        (3, "compared, without its picture", ("text/plain",)),
+        (4, "a picture, not compared", ("application/papermill.record/image/png",)),
+    ]
+
+
+def test_an_output_that_differs_is_found(tmp_path):
+    """Two notebooks, one with a wrong sum: its cell is counted, the other holds, and the status is not 0."""
+    right = notebook(tmp_path / "right.ipynb", ("1 + 1", [shown(text_plain="2")], []))
+    wrong = notebook(
+        tmp_path / "wrong.ipynb",
+        ("1 + 1", [shown(text_plain="3")], []),
+        ("1 + 2", [shown(text_plain="4")], ["nbval-ignore-output"]),
+    )
+    status, failed = validate._run([right, wrong], tmp_path)
+    assert status == 1
+    assert failed == {"right.ipynb": 0, "wrong.ipynb": 1}
+
+
+def test_published_tables_are_laid_out_as_runs_leave_them(tmp_path):
+    """The notebook of figures reads from the laid out tables the rows that were published."""
+    page = ROOT / "book" / "published" / "demo" / "04-figures.ipynb"
+    validate._lay_out(page, tmp_path)
+    published = tables.read(ROOT / "data" / "results" / "demo" / "scores.parquet", "scores")
+    runs = [f"confounded-noise/convnet/all/{kind}" for kind in ("original", "masked", "swapped")]
+    found = results.read(tmp_path / "demo", runs).scores
+    order = ["trained_on", "seed", "explainer", "epoch", "image"]
+    pd.testing.assert_frame_equal(
+        found.sort_values(order, ignore_index=True), published.sort_values(order, ignore_index=True)
+    )
+
+
+def test_published_figures_are_compared_whole():
+    """No cell of a published page of figures is left out: its tables are the same on every machine."""
+    for page in validate._figures(ROOT):
+        tags = {tag for cell in validate._unmarked(page).cells for tag in cell.metadata["tags"]}
+        assert not tags & validate.IGNORED

@@ -1,0 +1,140 @@
+"""Compute every notebook and page again, and say which outputs were compared: `make validate`."""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import nbformat
+import pandas as pd
+
+from rrr_utils import executed, files, jobs, paths, tables
+
+IGNORED = {"nbval-ignore-output", "nbval-skip"}
+# What nbval leaves out of a comparison by itself; a picture's bytes depend on fonts and versions.
+NOT_COMPARED = ("image/png", "image/jpeg", "application/papermill.record/image/png")
+# The tables that the notebook of a study's figures reads from each of its runs.
+_OF_A_RUN = ("history", "scores", "shift")
+
+
+class Cell(NamedTuple):
+    """One code cell: its ``number`` among the code cells, the ``kinds`` of its outputs, whether they are compared."""
+
+    number: int
+    first_line: str
+    kinds: tuple[str, ...]
+    verdict: str
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Compute and compare; return pytest's status: 0 if all outputs are the same."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("only", nargs="*", help="parts of the names of some notebooks; default: all")
+    parser.add_argument("--list", action="store_true", help="say what would be compared, and compute nothing")
+    chosen = parser.parse_args(arguments)
+    root, folder = paths.root(), paths.root() / "build" / "validate"
+    shutil.rmtree(folder, ignore_errors=True)
+    found = [
+        *((path, path) for path in sorted((root / "notebooks").glob("*.ipynb"))),
+        *((path, path) for path in sorted((root / "book").glob("*.ipynb"))),
+        *((path, folder / "pages" / f"{path.parent.name}-{path.name}") for path in _figures(root)),
+    ]
+    found = [
+        pair for pair in found if not chosen.only or any(part in str(pair[0].relative_to(root)) for part in chosen.only)
+    ]
+    if not found:
+        print(f"No notebook or page has any of {chosen.only} in its name.", file=sys.stderr)
+        return 1
+    for source, place in found:
+        if source != place:
+            files.write_text(place, executed.text(_unmarked(source)))
+            _lay_out(source, folder / "runs")
+    status, failed = (0, None) if chosen.list else _run([place for _, place in found], folder)
+    for source, place in found:
+        _say(source.relative_to(root), cells(place), None if failed is None else failed[place.name])
+    return status
+
+
+def cells(notebook: Path) -> list[Cell]:
+    """Return the code cells of a notebook that have outputs, or whose outputs are not compared."""
+    found = []
+    code = [cell for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "code"]
+    for number, cell in enumerate(code):
+        kinds = [
+            kind
+            for output in cell.outputs
+            for kind in (output.get("data") or {output.get("name", output.output_type): ""})
+        ]
+        told = [kind for kind in dict.fromkeys(kinds) if kind not in NOT_COMPARED]
+        pictures = [kind for kind in dict.fromkeys(kinds) if kind in NOT_COMPARED]
+        if IGNORED & set(cell.metadata.get("tags", [])):
+            verdict = "computed, not compared (depends on the machine)"
+        elif told:
+            verdict = "compared, without its picture" if pictures else "compared"
+        elif pictures:
+            verdict = "a picture, not compared"
+        else:
+            continue
+        found.append(Cell(number, cell.source.strip().splitlines()[0][:60], tuple(told or pictures), verdict))
+    return found
+
+
+def _figures(root: Path) -> list[Path]:
+    """Return the published pages of figures, which compute from tables alone and need no run."""
+    pages = sorted((root / "book" / "published").glob(f"*/{jobs.FIGURES}.ipynb"))
+    return [page for page in pages if (root / "data" / "results" / page.parent.name / "scores.parquet").exists()]
+
+
+def _unmarked(page: Path) -> nbformat.NotebookNode:
+    """Return a published page with all its outputs compared: its tables are the published ones on any machine."""
+    notebook = nbformat.read(page, as_version=4)
+    for cell in notebook.cells:
+        cell.metadata["tags"] = [tag for tag in cell.metadata.get("tags", []) if tag not in IGNORED]
+    return notebook
+
+
+def _lay_out(page: Path, folder: Path) -> None:
+    """Write the published tables of a page's study below ``folder`` as its runs had left them."""
+    study = page.parent.name
+    results = paths.root() / "data" / "results" / study
+    masks = tables.read(results / "masks.parquet", "masks")
+    for data, rows in masks.groupby("data", sort=False):
+        tables.write(rows, folder / study / str(data) / "masks.parquet", "masks")
+    for name in _OF_A_RUN:
+        table: pd.DataFrame = tables.read(results / f"{name}.parquet", name)
+        for run, rows in table.groupby(["data", "network", "strategy", "trained_on"], sort=False):
+            tables.write(rows, folder / study / Path(*map(str, run)) / f"{name}.parquet", name)
+
+
+def _run(places: Sequence[Path], folder: Path) -> tuple[int, Counter[str]]:
+    """Run nbval on the notebooks, in order; return its status and how many cells of each notebook failed."""
+    report = folder / "nbval.xml"
+    command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "--nbval-cell-timeout", "900", "-q"]
+    command += ["-p", "no:cacheprovider", f"--junitxml={report}", *map(str, places)]
+    environment = {**os.environ, "RRR_RUNS": str(folder / "runs"), "TQDM_DISABLE": "1"}
+    status = subprocess.run(command, cwd=paths.root(), env=environment).returncode
+    failed: Counter[str] = Counter({place.name: 0 for place in places})
+    for case in ET.parse(report).iter("testcase") if report.exists() else ():
+        if case.find("failure") is not None or case.find("error") is not None:
+            failed[
+                next(place.name for place in places if place.stem in f"{case.get('classname')}{case.get('name')}")
+            ] += 1
+    return status, failed
+
+
+def _say(name: Path, found: Sequence[Cell], failed: int | None) -> None:
+    counts = Counter(cell.verdict for cell in found)
+    end = "" if failed is None else "; all as stored" if not failed else f"; {failed} CELL(S) DIFFER"
+    print(f"\n{name}: {', '.join(f'{count} {verdict}' for verdict, count in counts.items())}{end}")
+    for cell in found:
+        print(f"  cell {cell.number:>2}  {cell.verdict:<47}  {', '.join(cell.kinds)}  | {cell.first_line}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
