@@ -20,7 +20,7 @@ def notebook(path, *cells):
     """Write a notebook of cells (source, outputs, tags) and return its path."""
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     made = [
-        new_code_cell(source, id=f"c{number}", outputs=outputs, metadata={"tags": tags})
+        new_code_cell(source, id=f"c{number}", execution_count=1, outputs=outputs, metadata={"tags": tags})
         for number, (source, outputs, tags) in enumerate(cells)
     ]
     nbformat.write(new_notebook(cells=made, metadata=kernel), path)
