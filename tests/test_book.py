@@ -88,6 +88,23 @@ def test_the_first_page_says_what_its_table_says():
     assert value["n_seeds"] > 1
 
 
+def test_the_first_page_says_of_photographs_what_their_table_says():
+    """Robust and above chance by every explainer, and the two kinds of training apart by less than their intervals."""
+    found = glued(BOOK / "published" / "cpu" / "04-figures.ipynb")
+    place = "oxford-pets_mobilenet-25-masking_head"
+    value = {key: number(data) for key, data in found.items() if place in key and not key.startswith("fig_")}
+    assert value[f"accuracy_{place}_original_original"] - value[f"accuracy_{place}_original_other"] < 0.06
+    for kind in ("original", "masked"):
+        for explainer in EXPLAINERS:
+            assert value[f"above_{place}_{kind}_{explainer}_low"] > 0
+    for name in ("accuracy_{}_{}_other", "score_{}_{}_grad_cam"):
+        first, second = (name.format(place, kind) for kind in ("original", "masked"))
+        assert value[f"{first}_low"] < value[second] < value[f"{first}_high"], "they are called about the same"
+    spread = [value[f"score_{place}_original_{explainer}"] for explainer in EXPLAINERS]
+    trained = abs(value[f"score_{place}_original_grad_cam"] - value[f"score_{place}_masked_grad_cam"])
+    assert max(spread) - min(spread) > trained, "it is said to depend on the explainer more than on the training"
+
+
 def analysis(name):
     """Return the numbers that an analysis of the study `controls` glued."""
     found = glued(CONTROLS / f"{name}--oxford-pets--mobilenet-25--head--original.ipynb")
@@ -180,8 +197,12 @@ def notebook_with_a_figure():
     }
     title = {"cell_type": "markdown", "id": "a", "metadata": {}, "source": "# Figures"}
     cell = {"cell_type": "code", "id": "b", "metadata": {}, "source": "1", "execution_count": 1, "outputs": [output]}
+    html = '<table border="1" class="dataframe"><tr><th></th><th>score</th></tr><tr><th>LIME</th><td>0.25</td></tr></table>'
+    shown = {"output_type": "execute_result", "data": {"text/html": html}, "metadata": {}, "execution_count": 2}
+    drawn = {"output_type": "display_data", "data": {"image/png": pixel}, "metadata": {}}
+    table = cell | {"id": "c", "execution_count": 2, "outputs": [drawn, shown]}
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    return {"nbformat": 4, "nbformat_minor": 5, "metadata": kernel, "cells": [title, cell]}
+    return {"nbformat": 4, "nbformat_minor": 5, "metadata": kernel, "cells": [title, cell, table]}
 
 
 @pytest.fixture(scope="module")
@@ -214,6 +235,16 @@ def test_a_glued_figure_has_its_picture_its_caption_and_its_text(small_book):
     (place,) = re.findall(r'<img alt="One pixel." src="\.\./([^"]+)"', text)
     assert (small_book / place).read_bytes().startswith(b"\x89PNG")
     assert "A caption." in text
+
+
+@pytest.mark.slow
+def test_the_data_of_a_figure_are_one_click_away(small_book):
+    """Below a notebook's figure, and in the caption of a glued one, is a link to the table beside it as CSV."""
+    for page in ("figures", "page"):
+        text = (small_book / "book" / f"{page}.html").read_text(encoding="utf-8")
+        (place,) = re.findall(r'href="(\S+figures-\d[.]csv)"', text)
+        assert (small_book / "book" / place).read_text(encoding="utf-8").splitlines() == [",score", "LIME,0.25"]
+    assert 'From the <a class="reference internal" href="figures.html">notebook</a>' in text
 
 
 @pytest.mark.slow

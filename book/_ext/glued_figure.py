@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import nbformat
 from docutils import nodes
 from docutils.parsers.rst import directives
+from figure_data import links
 from sphinx.application import Sphinx
 from sphinx.directives.patches import Figure
 
@@ -42,7 +43,27 @@ class GluedFigure(Figure):
         picture = folder / f"{key}-{hashlib.sha256(found[key]).hexdigest()[:16]}.png"
         picture.write_bytes(found[key])
         self.arguments[0] = os.path.relpath(picture, Path(env.doc2path(env.docname)).parent)
-        return super().run()
+        made = super().run()
+        for caption in [caption for node in made for caption in node.findall(nodes.caption)]:
+            caption += self._origin(env, Path(place), cells_of(Path(place))[key])
+        return made
+
+    def _origin(self, env: Any, notebook: Path, cell: int) -> list[nodes.Node]:
+        """Return what leads from the caption to the notebook, to its table and to its commit."""
+        inside = notebook.relative_to(env.srcdir).with_suffix("")
+        address = os.path.relpath(f"{inside.as_posix()}.html", Path(env.docname).parent.as_posix())
+        lead = [nodes.Text(" From the "), nodes.reference("", "notebook", refuri=address, internal=True), nodes.Text(". ")]
+        return [*lead, *links(env.app, env.docname, notebook, cell)]
+
+
+def cells_of(notebook: Path) -> dict[str, int]:
+    """Return the number of the cell that glued each key."""
+    return {
+        output["metadata"]["scrapbook"]["name"]: number
+        for number, cell in enumerate(nbformat.read(notebook, as_version=4).cells)
+        for output in cell.get("outputs", [])
+        if "scrapbook" in output.get("metadata", {})
+    }
 
 
 def pictures(notebook: Path) -> dict[str, bytes]:
