@@ -34,9 +34,9 @@ class Shown:
     """What a viewer shows.
 
     ``images`` uint8 ``(N, S, S, 3)``, ``masks`` uint8 0 or 1 ``(N, S, S)``, ``labels`` int ``(N,)`` into ``classes``,
-    ``ids`` N names; ``trainings`` are T pairs (strategy, trained on), ``explainers`` E names, ``epochs`` P numbers; ``maps``
-    float32 ``(T, E, P, N, S, S)`` in [0, 1] of the labels' classes, and ``logits`` ``(T, P, N, classes)``; ``licence``
-    names the source of the images.
+    ``ids`` N names; ``trainings`` are T pairs (strategy, trained on), ``explainers`` E names, ``epochs`` P numbers;
+    ``maps`` float32 ``(T, E, P, N, S, S)`` in [0, 1] of the labels' classes, and ``logits`` ``(T, P, N, classes)``;
+    ``licence`` names the source of the images.
     """
 
     images: NDArray

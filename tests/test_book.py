@@ -197,7 +197,8 @@ def notebook_with_a_figure():
     }
     title = {"cell_type": "markdown", "id": "a", "metadata": {}, "source": "# Figures"}
     cell = {"cell_type": "code", "id": "b", "metadata": {}, "source": "1", "execution_count": 1, "outputs": [output]}
-    html = '<table border="1" class="dataframe"><tr><th></th><th>score</th></tr><tr><th>LIME</th><td>0.25</td></tr></table>'
+    head, row = "<tr><th></th><th>score</th></tr>", "<tr><th>LIME</th><td>0.25</td></tr>"
+    html = f'<table border="1" class="dataframe">{head}{row}</table>'
     shown = {"output_type": "execute_result", "data": {"text/html": html}, "metadata": {}, "execution_count": 2}
     drawn = {"output_type": "display_data", "data": {"image/png": pixel}, "metadata": {}}
     table = cell | {"id": "c", "execution_count": 2, "outputs": [drawn, shown]}
