@@ -61,14 +61,14 @@ class Score:
         model, x_batch, y_batch
             What is explained; not looked at if there are maps.
         a_batch
-            The maps, in any of the shapes that :func:`rrr_utils.metric.score` takes; else ``explain_func`` makes them.
+            The maps, in any shape that :func:`rrr_utils.metric.score` takes; else ``explain_func`` makes them.
         s_batch
             The masks, ``(N, 1, H, W)`` as Quantus has them, or as :func:`rrr_utils.metric.score` takes them.
 
         Raises
         ------
         ValueError
-            Without masks, without both maps and a way to make them, and for all that :func:`rrr_utils.metric.score` refuses.
+            Without masks, without both maps and a way to make them, and for what :func:`rrr_utils.metric.score` refuses.
         """
         if s_batch is None:
             raise ValueError("`s_batch` must hold the masks of the objects, but nothing was passed.")
