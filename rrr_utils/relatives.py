@@ -68,7 +68,7 @@ class Score:
         Raises
         ------
         ValueError
-            Without masks, without both maps and a way to make them, and for what :func:`rrr_utils.metric.score` refuses.
+            Without masks, without maps and a way to make them, and for what :func:`rrr_utils.metric.score` refuses.
         """
         if s_batch is None:
             raise ValueError("`s_batch` must hold the masks of the objects, but nothing was passed.")

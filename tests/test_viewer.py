@@ -9,11 +9,13 @@ import shutil
 import browser
 import numpy as np
 import pytest
+import tiny_study
 from PIL import Image
 
 from rrr_utils import score, viewer
 
 SIZE = 64
+PUBLISHED = tiny_study.PROJECT / "book" / "published" / "viewer" / "viewer.html"
 # What the map is of, the words and the chart, when the map has been painted.
 STATE = """new Promise((done) => setTimeout(() => done([document.querySelector(".rrr-viewer").dataset.shown,
   document.querySelector("output").textContent, document.querySelector(".chart").getAttribute("aria-label")]), 150))"""
@@ -108,6 +110,15 @@ def test_weights_that_are_not_there_are_missed(tmp_path):
     assert viewer._epochs([tmp_path / "one", tmp_path / "two"]) == [0, 2]
     with pytest.raises(FileNotFoundError, match="Run `make study`"):
         viewer._epochs([tmp_path / "one", tmp_path / "none"])
+
+
+def test_the_published_one_is_small():
+    """Below 1.4 MB, so that its page stays below 1.5; with all four strategies, explainers and the licence."""
+    page = PUBLISHED.read_text(encoding="utf-8")
+    assert len(page) < 1_400_000
+    found = data_of(page)
+    assert [len(found[name]) for name in ("strategies", "explainers", "epochs", "trained_on")] == [4, 4, 11, 2]
+    assert "CC BY-SA 4.0" in page
 
 
 @pytest.mark.slow
