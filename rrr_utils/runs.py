@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from rrr_utils import checkpoints, networks, paths, prepared, training, weights
 from rrr_utils.stack import Stack
 
-# Bytes of weights after which a stack is full; compiled, they may take as much again.
-_HELD = 1024**3
+# Bytes of weights after which a stack is full. Compiled, they take more than as much again: a process that scores a
+# full stack of VGG16 has to stay below 4 GiB.
+_HELD = 5 * 1024**3 // 8
 
 
 @dataclass(frozen=True)
@@ -93,8 +94,9 @@ class Run:
     ) -> Iterator[tuple[list[tuple[int, int]], Stack]]:
         """Yield stacks of the checkpoints of all seeds and epochs, each with the (seed, epoch) of its checkpoints.
 
-        As few as hold the weights in a gigabyte: all seeds share the blocks that training left as they were. With
-        ``first`` that epoch of a seed stands before the others of the seed in every stack that holds any of them.
+        As few as hold the weights in five eighths of a gigabyte: all seeds share the blocks that training left as they
+        were. With ``first`` that epoch of a seed stands before the others of the seed in every stack that holds any of
+        them.
         """
         members: list[tuple[int, int]] = []
         stack = None
