@@ -71,7 +71,7 @@ def commit_of(file: Path) -> str:
     try:
         command = ["git", "log", "-1", "--format=%h", "--", file.name]
         done = subprocess.run(command, cwd=file.parent, capture_output=True, text=True, timeout=20)
-    except OSError:
+    except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""
 
