@@ -151,7 +151,8 @@ def test_no_images_give_no_maps():
 
 def test_explainers_by_name():
     """The factory knows every explainer, passes parameters on, and helps with misspelt ones."""
-    assert explainers.EXPLAINERS == ("grad_cam", "grad_cam_plus_plus", "lime", "occlusion")
+    papers = ("grad_cam", "grad_cam_plus_plus", "lime", "occlusion")
+    assert explainers.EXPLAINERS == (*papers, "integrated_gradients", "smooth_grad")
     made = [explainers.explainer(name) for name in explainers.EXPLAINERS]
     assert [each.name for each in made] == list(explainers.EXPLAINERS)
     assert {each.protocol for each in made} == {"ours"}
