@@ -13,23 +13,20 @@ KEY = ("what", "against")
 def read(path: Path, machine: Mapping[str, Any], *, whole: bool) -> dict[str, Any]:
     """Return what ``path`` has so far, or nothing yet where it is not there.
 
-    Measurements of another machine cannot stand beside new ones: where all are made (``whole``) they are dropped, else
-    ``ValueError`` says what differs.
+    Where all rows are made (``whole``), those of another machine, or of other versions or threads, are dropped. A
+    single row may stand beside them, because both of its ways are timed on one machine; it then names its own (see
+    :func:`elsewhere`).
     """
     empty = {"machine": dict(machine), "rows": [], "measures": {}}
     if not path.exists():
         return empty
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    before = found.get("machine", {})
-    differ = {key: (before.get(key), machine[key]) for key in machine if before.get(key) != machine[key]}
-    if not differ:
-        return found
-    if whole:
-        return empty
-    raise ValueError(
-        f"{path} was measured on another machine, or with other versions or threads (there, here): {differ}. Single "
-        "rows cannot be put beside it. Run all of them with `make bench`, or delete the file."
-    )
+    return empty if whole and found["machine"] != dict(machine) else found
+
+
+def elsewhere(found: Mapping[str, Any], machine: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a row or table that is made on ``machine`` has to say of it: nothing where it is that of the file."""
+    return {} if found["machine"] == dict(machine) else {"machine": dict(machine)}
 
 
 def put_row(found: dict[str, Any], row: Mapping[str, Any]) -> bool:

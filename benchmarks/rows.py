@@ -181,7 +181,7 @@ def rows() -> list[Row]:
             quick=False,
             repeats=1,
             warm=False,
-            note="36 images are trained on, 2 scored, LIME has 300 samples. " + _FIRST_COUNTS,
+            note="36 images are trained on, 12 scored. " + _FIRST_COUNTS,
         ),
     ]
 

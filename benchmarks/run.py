@@ -61,6 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(each: Any, found: dict[str, Any], threads: int, repeats: int | None) -> None:
     """Make one row or table and put it into ``found``, with how busy and how fast the machine was just before."""
     around, began = timing.conditions(threads), time.perf_counter()
+    around |= results.elsewhere(found, timing.machine(threads))
     if not isinstance(each, timing.Row):
         lines = each.make()
         found["measures"][each.name] = {"lines": lines, **around, "took_s": round(time.perf_counter() - began, 1)}

@@ -108,6 +108,12 @@ def seconds(way: Way) -> Timed:
     return result if isinstance(result, Timed) else Timed(time.perf_counter() - start, result)
 
 
+def seconds_of(way: Way, number: int = 3) -> float:
+    """Return the median seconds of ``number`` runs of ``way``, after one that compiles and is not counted."""
+    way()
+    return statistics.median(seconds(way).seconds for _ in range(number))
+
+
 def not_run(row: Row, reason: str) -> dict[str, Any]:
     """Return the line of a row whose rival is not there."""
     return {"what": row.what, "against": row.against, "ratio": None, "target": row.target, "n": 0, "not_run": reason}

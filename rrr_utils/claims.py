@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from rrr_utils.statistics import holm, paired
+from rrr_utils.statistics import holm, mixed, paired
 from rrr_utils.statistics.intervals import drop_interval
 
 # Smaller than this, two scores or two accuracies are alike: about what another start of the head alone moves them by.
@@ -19,11 +19,12 @@ ABSENT = "not testable here"
 
 
 class Claim(NamedTuple):
-    """A claim: its name in the tables, in words, and where in the paper (version 1) it stands."""
+    """A claim: its name in the tables, in words, where in the paper (version 1) it stands, why nothing may test it."""
 
     key: str
     words: str
     place: str
+    why: str = "its runs are not published yet"
 
 
 CLAIMS = (
@@ -36,7 +37,22 @@ CLAIMS = (
     Claim("explainers agree", "The score changes in the same direction under every explainer", "3.3"),
     Claim("masked: accuracy", "Training on masked images lowers the accuracy", "3.3, Figure 5"),
     Claim("masked: score", "Training on masked images raises the score", "3.3, Figure 5"),
+    Claim("settles", "The mean score has settled after 50 images", "3.2", "no study of convergence is published yet"),
+    Claim(
+        "masks",
+        "Of 200 automatic masks 182 are excellent",
+        "3.1",
+        "it was judged by eye; the page on automatic masks has their overlap with outlines drawn by hand",
+    ),
+    Claim(
+        "within one network",
+        "Scores compare within one network and one explainer only",
+        "2",
+        "it is a rule of reading, which this book follows",
+    ),
 )
+# After so many images the paper says that the mean has settled.
+SETTLED = 50
 
 _RUN = ["strategy", "trained_on"]
 _GROUP = ["study", "data", "network"]
@@ -58,8 +74,9 @@ def measured(scores: pd.DataFrame, history: pd.DataFrame, masks: pd.DataFrame) -
     -------
     Columns ``claim``, ``data``, ``network``, ``what`` (an explainer, or "accuracy"), ``a``, ``b``, ``difference`` (a
     minus b), ``low``, ``high``, ``n`` images, ``seeds``, ``p``, ``p_holm``, ``expected`` ("above", "below", "alike" or
-    "as one") and ``finding``: holds, does not hold, undecided, or undecided (one seed). No row where nothing can be
-    compared.
+    "as one") and ``finding``: holds, does not hold, undecided, or undecided (one seed). Of scores also what a mixed
+    model with seeds and images as random effects says (:func:`rrr_utils.statistics.mixed`), which decides nothing:
+    ``mixed_low``, ``mixed_high``, ``seed_sd``, ``image_sd``. No row where nothing can be compared.
     """
     plain = scores[(scores["split"] == "test") & (scores["variant"] == "") & (scores["protocol"] == "ours")]
     parts = []
@@ -75,7 +92,33 @@ def measured(scores: pd.DataFrame, history: pd.DataFrame, masks: pd.DataFrame) -
         return pd.DataFrame(columns=[*_COLUMNS])
     table = holm(pd.concat(parts, ignore_index=True))
     spread = seed_spread(plain)
-    return table.assign(finding=[finding(row, spread) for row in table.to_dict("records")])[list(_COLUMNS)]
+    table = table.reindex(columns=list(_COLUMNS[:-1]))
+    return table.assign(finding=[finding(row, spread) for row in table.to_dict("records")])
+
+
+def settling(means: Mapping[tuple[str, str], pd.DataFrame]) -> pd.DataFrame:
+    """Return whether the mean score has settled after 50 images, as a row of :func:`measured` for each explainer.
+
+    ``difference`` is how far the mean of the first 50 images lies from that of all, in the median over random orders;
+    ``low`` and ``high`` hold 95% of the orders. Settled is what lies within the margin of alike scores. Seeds and p
+    have no part in it.
+
+    Parameters
+    ----------
+    means
+        For each data set and explainer, what ``statistics.running_means`` returns.
+    """
+    rows = []
+    for (data, explainer), orders in means.items():
+        last = float(orders.loc[orders["n"] == orders["n"].max(), "mean"].iloc[0])
+        away = orders.loc[orders["n"] == SETTLED, "mean"] - last
+        row: dict[str, Any] = {"claim": "settles", "data": data, "network": "", "what": explainer}
+        row |= {"a": f"{SETTLED} images", "b": "all images"}
+        row |= {"difference": away.median(), "low": away.quantile(0.025), "high": away.quantile(0.975)}
+        row |= {"n": int(orders["n"].max()), "seeds": 1, "expected": "alike", "p_holm": float("nan")}
+        # One network's scores, but the question is about images, so its one seed does not make it undecided.
+        rows.append({**row, "finding": finding({**row, "seeds": 2}, 0.0)})
+    return pd.DataFrame(rows).reindex(columns=list(_COLUMNS))
 
 
 def verdicts(table: pd.DataFrame) -> pd.DataFrame:
@@ -83,14 +126,16 @@ def verdicts(table: pd.DataFrame) -> pd.DataFrame:
 
     ``holds`` where every comparison holds, ``does not hold`` where none does and one says the contrary, ``holds in
     part`` where some hold, else undecided. ``held`` of ``asked`` comparisons hold; ``least`` and ``most`` are the ends
-    of their differences. A claim without any comparison has one row, ``not testable here``.
+    of their differences. A claim without any comparison has one row, ``not testable here``, with the reason ``why``.
     """
     rows: list[dict[str, Any]] = []
     for claim in CLAIMS:
         mine = table[table["claim"] == claim.key]
         about = {"claim": claim.words, "in the paper": claim.place}
         if mine.empty:
-            rows.append({**about, "data": "", "network": "", "verdict": ABSENT, "held": 0, "asked": 0})
+            rows.append(
+                {**about, "data": "", "network": "", "verdict": ABSENT, "held": 0, "asked": 0, "why": claim.why}
+            )
         for (data, network), part in mine.groupby(["data", "network"], sort=True):
             rows.append(
                 {
@@ -148,7 +193,7 @@ def seed_spread(scores: pd.DataFrame) -> float:
 
 _COLUMNS = (
     *("claim", "data", "network", "what", "a", "b", "difference", "low", "high"),
-    *("n", "seeds", "p", "p_holm", "expected", "finding"),
+    *("n", "seeds", "p", "p_holm", "mixed_low", "mixed_high", "seed_sd", "image_sd", "expected", "finding"),
 )
 
 
@@ -199,6 +244,9 @@ def _compared(
     # An untrained head is right by luck, so its epoch 0 must not decide which images all runs get right.
     start = [0] if "head" in set(scores["strategy"]) else []
     found = paired(scores, a, b, by=("explainer",), ignore_epochs=start)
+    again = mixed(scores, a, b, by=("explainer",), ignore_epochs=start)
+    again = again.rename(columns={"low": "mixed_low", "high": "mixed_high"})
+    found = found.merge(again[["explainer", "mixed_low", "mixed_high", "seed_sd", "image_sd"]], on="explainer")
     return found.rename(columns={"explainer": "what"}).assign(claim=claim, expected=expected)
 
 

@@ -86,19 +86,48 @@ def sharing(found: Mapping[str, Any]) -> pd.DataFrame:
     return table[_KEY].assign(**shown).set_index(_KEY)
 
 
-def lime(found: Mapping[str, Any]) -> pd.DataFrame:
-    """Return, for LIME of one image, the seconds that no way can do without, and the ratio that they allow."""
-    table = _rows(found, "superpixels_s", "passes_s", "median_s", "against_median_s").dropna(subset="passes_s")
-    needed = (table["superpixels_s"] + table["passes_s"]).astype(float)
+def needed(found: Mapping[str, Any]) -> pd.DataFrame:
+    """Return the seconds that no way of asking every sample can do without, and the ratio that they allow.
+
+    Superpixels; whole passes in the engine alone; of many checkpoints together, what they share once and what they do
+    not share once each. ``the rest`` is the time of everything else; the limit holds if it were nothing.
+    """
+    names = {
+        "superpixels_s": "superpixels, s",
+        "passes_s": "passes, s",
+        "frozen_s": "shared, s",
+        "trained_s": "not shared, s",
+    }
+    table = _rows(found, *names, "median_s", "against_median_s")
+    table = table[table[list(names)].notna().any(axis=1)]
+    parts = table[list(names)].astype(float)
+    without = parts.sum(axis=1)
     shown = {
-        "superpixels, s": table["superpixels_s"].astype(float),
-        "passes, s": table["passes_s"].astype(float),
-        "the rest, s": table["median_s"].astype(float) - needed,
-        "limit": table["against_median_s"].astype(float) / needed,
+        "the rest, s": table["median_s"].astype(float) - without,
+        "limit": table["against_median_s"].astype(float) / without,
         "measured": table["ratio"].astype(float),
         "target": table["target"].astype(float),
     }
+    return table[_KEY].join(parts.rename(columns=names)).assign(**shown).set_index(_KEY)
+
+
+def studies(found: Mapping[str, Any]) -> pd.DataFrame:
+    """Return, where a whole study was timed, the seconds of its training and of its scoring, and the ratio of each."""
+    table = _rows(found, "training_s", "against_training_s", "scoring_s", "against_scoring_s")
+    table = table.dropna(subset="training_s")
+    shown: dict[str, pd.Series] = {}
+    for part in ("training", "scoring"):
+        ours, theirs = table[f"{part}_s"].astype(float), table[f"against_{part}_s"].astype(float)
+        shown |= {f"{part}, s": ours, f"{part}, plain, s": theirs, f"{part}, ratio": theirs / ours}
     return table[_KEY].assign(**shown).set_index(_KEY)
+
+
+def elsewhere(found: Mapping[str, Any]) -> pd.DataFrame:
+    """Return the rows and tables that were measured on another machine than that of the file, and on which."""
+    measures = [{"what": name, "against": "", **each} for name, each in found["measures"].items()]
+    other = [each for each in [*found["rows"], *measures] if "machine" in each]
+    table = pd.DataFrame([{**{key: each[key] for key in _KEY}, **each["machine"]} for each in other])
+    return table.set_index(_KEY) if len(table) else pd.DataFrame(columns=_KEY)
 
 
 def arithmetic(found: Mapping[str, Any]) -> pd.DataFrame:

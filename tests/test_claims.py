@@ -67,6 +67,7 @@ def masks(n=10_000):
 
 ALL = {"dense": 0.40, "blocks4-5": 0.55, "blocks1-3": 0.405, "all": 0.545}
 FLAT = dict.fromkeys(ALL, 0.9)
+UNTESTED = ("masked: accuracy", "masked: score", "settles", "masks", "within one network")
 
 
 def words(score_rows, history_rows, n=10_000):
@@ -86,8 +87,7 @@ def test_a_world_as_the_paper_tells_it():
         "early like dense": "holds",
         # Dense layers and blocks 1 to 3 do not move at all, which is no common direction.
         "explainers agree": "holds in part",
-        "masked: accuracy": "not testable here",
-        "masked: score": "not testable here",
+        **dict.fromkeys(UNTESTED, "not testable here"),
     }
     late = table[table["claim"] == "late above dense"].set_index("what")
     assert sorted(late.index) == ["grad_cam", "lime"]
@@ -157,6 +157,32 @@ def test_tables_without_a_comparison_leave_every_claim_untested():
     found, table = words(scores({"dense": 0.4}, epochs=(10,)), history({})[:0].reindex(columns=history(FLAT).columns))
     assert table.empty
     assert set(found.values()) == {"not testable here"}
+
+
+def orders(reach):
+    """Return running means of 100 orders: after 50 images up to ``reach`` from the mean of all, 0.5."""
+    ends = np.linspace(-reach, reach, 100)
+    parts = [pd.DataFrame({"order": n, "n": [50, 200], "mean": [0.5 + away, 0.5]}) for n, away in enumerate(ends)]
+    return pd.concat(parts, ignore_index=True)
+
+
+@pytest.mark.parametrize(("reach", "verdict"), [(0.02, "holds"), (0.1, "undecided")])
+def test_a_mean_has_settled_where_95_of_100_orders_lie_within_the_margin(reach, verdict):
+    """After 50 of 200 images; the ends of the interval are those of the orders."""
+    rows = claims.settling({("pets", "grad_cam"): orders(reach)})
+    assert rows[["low", "high"]].to_numpy().ravel() == pytest.approx([-0.95 * reach, 0.95 * reach])
+    found = claims.verdicts(rows)
+    (row,) = found[found["claim"].str.contains("settled")].to_dict("records")
+    assert (row["verdict"], row["data"], row["asked"], row["n"]) == (verdict, "pets", 1, 200)
+
+
+def test_the_mixed_model_stands_beside_the_bootstrap():
+    """Same difference, both intervals hold it; accuracies have none."""
+    _, table = words(scores(ALL), history(FLAT))
+    late = table[table["claim"] == "late above dense"]
+    assert (late["mixed_low"] < late["difference"]).all()
+    assert (late["difference"] < late["mixed_high"]).all()
+    assert table.loc[table["what"] == "accuracy", "mixed_low"].isna().all()
 
 
 def test_p_values_are_corrected_for_all_rows_together():

@@ -152,7 +152,7 @@ def test_no_images_give_no_maps():
 def test_explainers_by_name():
     """The factory knows every explainer, passes parameters on, and helps with misspelt ones."""
     papers = ("grad_cam", "grad_cam_plus_plus", "lime", "occlusion")
-    assert explainers.EXPLAINERS == (*papers, "integrated_gradients", "smooth_grad")
+    assert (*papers, "integrated_gradients", "smooth_grad") == explainers.EXPLAINERS
     made = [explainers.explainer(name) for name in explainers.EXPLAINERS]
     assert [each.name for each in made] == list(explainers.EXPLAINERS)
     assert {each.protocol for each in made} == {"ours"}

@@ -27,6 +27,10 @@ FOUND = {
             "matrix_product_gflops": 187.0,
             "superpixels_s": 0.5,
             "passes_s": 0.75,
+            "training_s": 0.5,
+            "against_training_s": 1.0,
+            "scoring_s": 1.5,
+            "against_scoring_s": 9.0,
         },
         {
             "what": "b",
@@ -43,6 +47,9 @@ FOUND = {
             "limit_by_operations": 5.5,
             "multiply_adds": 400e9,
             "product_gflops": 250.0,
+            "frozen_s": 1.0,
+            "trained_s": 2.2,
+            "machine": {"cores": 64},
         },
         {"what": "c", "against": "x", "ratio": None, "target": 2, "n": 0, "not_run": "no rival"},
     ],
@@ -82,13 +89,22 @@ def test_seconds_say_whether_the_first_run_counts():
 
 def test_limits():
     """10 s against superpixels and passes of 1.25 s: 8 at most; 2 x 400e9 operations in 4 s: 200 GFLOP/s."""
-    (lime,) = speeds.lime(FOUND).to_dict("records")
-    assert (lime["limit"], lime["the rest, s"]) == (8.0, 0.75)
+    lime, authors = speeds.needed(FOUND).to_dict("records")
+    assert (lime["limit"], lime["the rest, s"], lime["measured"]) == (8.0, 0.75, 5.0)
+    assert np.isnan(lime["shared, s"])
+    assert (authors["limit"], authors["the rest, s"]) == (pytest.approx(10.0), pytest.approx(0.8))
     (rate,) = speeds.arithmetic(FOUND).to_dict("records")
     assert (rate["passes, GFLOP/s"], rate["product, GFLOP/s"]) == (200.0, 250.0)
     (shared,) = speeds.sharing(FOUND).to_dict("records")
     assert (shared["frozen, millions"], shared["limit by operations"], shared["measured"]) == (9.0, 5.5, 8.0)
     assert np.isnan(shared["limit by time"])
+
+
+def test_a_study_is_taken_apart_and_other_machines_are_named():
+    """Training twice as fast and scoring six times; the second row was measured on 64 cores."""
+    (study,) = speeds.studies(FOUND).to_dict("records")
+    assert (study["training, ratio"], study["scoring, ratio"]) == (2.0, 6.0)
+    assert speeds.elsewhere(FOUND).to_dict("index") == {("b", "x"): {"cores": 64}}
 
 
 def test_memory_and_growth():
@@ -102,7 +118,9 @@ def test_memory_and_growth():
 
 def test_what_was_not_measured_is_an_empty_table(tmp_path):
     """The page can be drawn from any piece of the results; without a file the remedy is named."""
-    for make in (speeds.comparisons, speeds.seconds, speeds.notes, speeds.sharing, speeds.lime, speeds.arithmetic):
+    for make in (speeds.comparisons, speeds.seconds, speeds.notes, speeds.sharing, speeds.needed, speeds.arithmetic):
+        assert make(EMPTY).empty
+    for make in (speeds.studies, speeds.elsewhere):
         assert make(EMPTY).empty
     for make in (speeds.memory, speeds.growth, speeds.growth_verdict, speeds.bfloat16):
         assert make(EMPTY).empty

@@ -10,6 +10,7 @@ from rrr_utils.figures.epochs import accuracy_over_epochs, score_over_epochs
 from rrr_utils.figures.grids import explanation_grid, mask_grid
 from rrr_utils.figures.masks import mask_pairs, overlap_histogram, score_differences
 from rrr_utils.figures.overinterpretation import confidence_by_subset, subset_grid
+from rrr_utils.figures.printed import as_printed
 from rrr_utils.figures.reliability import alphas, stability
 from rrr_utils.figures.speed import speed_growth, speed_ratios
 from rrr_utils.figures.story import story, story_in_words
@@ -24,6 +25,7 @@ __all__ = [
     "accuracy_over_epochs",
     "alphas",
     "area_histogram",
+    "as_printed",
     "background_strip",
     "confidence_by_subset",
     "differences",

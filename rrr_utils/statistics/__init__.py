@@ -15,6 +15,7 @@ from rrr_utils.statistics.convergence import after, needed, precision_table, run
 from rrr_utils.statistics.intervals import Interval, proportion_interval
 from rrr_utils.statistics.masks import by_masks, drift_by_overlap, excellent_numbers, mask_numbers, overlap_table
 from rrr_utils.statistics.means import average, holm, paired
+from rrr_utils.statistics.mixed import mixed
 from rrr_utils.statistics.overinterpretation import (
     overinterpretation_numbers,
     retrained_table,
@@ -56,6 +57,7 @@ __all__ = [
     "inter_rater",
     "mask_numbers",
     "method_table",
+    "mixed",
     "needed",
     "on_correct",
     "overinterpretation_numbers",
