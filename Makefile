@@ -30,7 +30,7 @@ TOO_LARGE = not vgg16 and not whole_passes
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help study test test-backends plan book serve lab notebooks lint lock publish bench bench-quick bench-page bench-peers bench-designs relatives viewer validate venv clean
+.PHONY: help study test test-backends plan book serve lab notebooks lint lock publish bench bench-quick bench-page bench-peers bench-designs relatives recompute viewer validate venv clean
 
 help: ## this list
 	@echo "make study            run the study '$(STUDY)' and build its book; goes on where it was stopped"
@@ -116,6 +116,9 @@ lock: $(READY) ## resolve requirements.in into requirements.lock
 
 publish: $(READY) ## copy a study's executed notebooks and tables to where the committed book reads them
 	@$(BIN) workflow/build_book.py publish "$(FILE)"
+
+recompute: $(READY) ## compute one row of a published table again (STUDY, TABLE=scores, ROW=number; any row without it)
+	@$(BIN) -m rrr_utils.recompute "$(FILE)" $(or $(TABLE),scores) $(if $(ROW),--row $(ROW)) $(if $(filter yes,$(PLAN)),--plan)
 
 viewer: $(READY) ## draw the book's viewer from the run of a study (STUDY=viewer); needs RRR_DATA_DIR
 	$(BIN) -m rrr_utils.viewer studies/$(if $(filter file,$(origin STUDY)),viewer,$(STUDY)).yaml --out book/published/viewer/viewer.html

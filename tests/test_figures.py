@@ -399,3 +399,32 @@ def test_pictures_that_do_not_fit_are_refused(pictures, change, message):
     arguments = {"images": images, "masks": masks, "maps": {"lime": relevance}, "titles": ["a", "b"]} | change
     with pytest.raises(ValueError, match=message):
         figures.explanation_grid(**arguments)
+
+
+def test_curves_are_arranged_as_the_paper_prints_them():
+    """A column a strategy, accuracy above and scores below; test images with intervals, training images without."""
+    strategies, epochs = ("dense", "all"), (0, 5, 10)
+    accuracy = filled(strategy=strategies, split=("train", "test"), epoch=epochs)
+    scores = filled(strategy=strategies, explainer=EXPLAINERS[:2], split=("train", "test"), epoch=epochs)
+    figure = figures.as_printed(accuracy, scores, classes=4)
+    above, below = np.reshape(figure.axes, (2, 2))
+    assert [axes.get_title(loc="left") for axes in above] == ["(a) dense layers", "(d) all layers"]
+    for axes, strategy in zip(above, strategies, strict=True):
+        own = accuracy[accuracy["strategy"] == strategy]
+        ((values, lows, highs),) = drawn(axes).values()
+        for shown, expected in zip((values, lows, highs), columns_of(own[own["split"] == "test"]), strict=True):
+            assert_allclose(shown, expected)
+        hollow = [line for line in axes.lines if line.get_fillstyle() == "none"]
+        assert_allclose(hollow[0].get_ydata(), own.loc[own["split"] == "train", "mean"])
+        (guess,) = chance_lines(axes)
+        assert_allclose(guess.get_ydata(), 0.25)
+    for axes, strategy in zip(below, strategies, strict=True):
+        own = scores[(scores["strategy"] == strategy) & (scores["split"] == "test")]
+        for container, explainer in zip(axes.containers, EXPLAINERS[:2], strict=True):
+            assert_allclose(
+                container.lines[0].get_ydata().astype(float), own.loc[own["explainer"] == explainer, "mean"]
+            )
+        (chance,) = chance_lines(axes)
+        assert_allclose(chance.get_ydata(), own.groupby("epoch")["chance"].mean())
+    with pytest.raises(ValueError, match="column"):
+        figures.as_printed(accuracy, scores, classes=2, column="seed")
