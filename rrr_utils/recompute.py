@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from rrr_utils import costs, jobs, paths, study, tables
+from rrr_utils import costs, engine, jobs, paths, stamps, study, tables
 from rrr_utils.choices import one_of
 
 if TYPE_CHECKING:  # Keras takes ten seconds to import, and the threads have to be set before it
@@ -39,7 +39,8 @@ class Again:
     """A published row, what it came to now, and how far the seeds of its study lie apart in that place.
 
     ``published`` and ``now`` hold the measured values of the row by name; ``spread`` the largest difference between
-    two seeds for each of them, NaN where the study has one seed or the value does not depend on it.
+    two seeds for each of them, the row's own being what it came to now; NaN where the study has one seed or the value
+    does not depend on it.
     """
 
     row: pd.Series
@@ -74,13 +75,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"Row {number} of {len(published)} in data/results/{plan.name}/{chosen.table}.parquet:")
         print(row.to_string())
         left = missing(plan, row, chosen.table)
-        factor = costs.machine(_threads())
+        factor = costs.machine(stamps.threads())
         for what, cost in left:
             print(f"To do: {what}, about {cost.seconds * factor:.0f} s")
         if not left:
             print("Its weights are there; nothing has to be trained.")
         if chosen.plan:
             return 0
+        if "keras" not in sys.modules:  # threads are set before it is imported
+            engine.start(stamps.threads())
         again = recompute(plan, published, number, chosen.table)
     except (ValueError, RuntimeError, OSError) as error:
         print(error, file=sys.stderr)
@@ -120,14 +123,11 @@ def recompute(plan: study.Study, published: pd.DataFrame, number: int, table: st
     ValueError
         If the study does not make the row (it was changed since), or the row does not come from a run of its own.
     """
-    from rrr_utils import engine
-
     one_of("table", table, tuple(VALUES))
     row = row_of(published, number)
     data = next((each for each in plan.data if each.name == row["data"]), None)
     if data is None:
         raise ValueError(f"Study {plan.name} has no data {row['data']!r}: it was changed since the row was published.")
-    engine.start(_threads())
     _prepare(plan, data)
     found = _masks(plan, row) if table == "masks" else _MAKERS[table](plan, row, _trained(plan, row))
     names = VALUES[table]
@@ -135,7 +135,7 @@ def recompute(plan: study.Study, published: pd.DataFrame, number: int, table: st
         row,
         {name: float(row[name]) for name in names},
         {name: float(found[name]) for name in names},
-        {name: _spread(published, row, table, name) for name in names},
+        {name: _spread(published, number, table, name, float(found[name])) for name in names},
     )
 
 
@@ -287,19 +287,14 @@ def _the_one(found: pd.DataFrame, row: pd.Series, table: str) -> pd.Series:
     return same.iloc[0]
 
 
-def _spread(published: pd.DataFrame, row: pd.Series, table: str, name: str) -> float:
-    """Return the largest difference of a value between the seeds of a row's place."""
+def _spread(published: pd.DataFrame, number: int, table: str, name: str, now: float) -> float:
+    """Return the largest difference of a value between seeds, where the row's own is what came out now."""
     if "seed" not in _PLACE[table]:
         return float("nan")
-    by = [each for each in _PLACE[table] if each != "seed"]
-    values = published.loc[(published[by] == row[by]).all(axis=1), name].astype(float)
-    return float(values.max() - values.min()) if values.count() > 1 else float("nan")
-
-
-def _threads() -> int:
-    from rrr_utils import stamps
-
-    return stamps.threads()
+    row, by = published.iloc[number], [each for each in _PLACE[table] if each != "seed"]
+    same = (published[by] == row[by]).all(axis=1) & (published["seed"] != row["seed"])
+    values = [now, *published.loc[same, name].astype(float)]
+    return float(np.nanmax(values) - np.nanmin(values)) if same.any() else float("nan")
 
 
 if __name__ == "__main__":

@@ -77,14 +77,13 @@ def again(published, monkeypatch):
 
 
 @pytest.mark.parametrize("table", recompute.VALUES)
-def test_rows_come_out_the_same_to_the_bit(again, table):
-    """Same machine, same threads: the first and the last row of each table, trained and explained again."""
+def test_rows_come_out_the_same(again, table):
+    """The first and the last row of each table, trained and explained again on the same machine."""
     published = recompute._published("little", table)
     for number in (0, len(published) - 1):
         found = recompute.recompute(again, published, number, table)
         for name in recompute.VALUES[table]:
-            assert found.now[name] == pytest.approx(found.published[name], abs=2e-6, nan_ok=True), (number, name)
-            assert found.verdict(name) == "the same"
+            assert found.verdict(name) == "the same", (number, name, found)
 
 
 def test_a_strategys_start_and_a_control_are_found(again):
@@ -94,18 +93,21 @@ def test_a_strategys_start_and_a_control_are_found(again):
     assert set(mine["epoch"]) == {0, 2}
     for number in mine.index[[0, -1]]:
         found = recompute.recompute(again, published, int(number), "scores")
-        assert found.now["score"] == pytest.approx(found.published["score"], abs=2e-6, nan_ok=True)
+        assert found.verdict("score") == "the same", found
 
 
 def test_a_row_that_was_changed_differs(again):
     """A number that was typed into the table is not confirmed, unless seeds lie as far apart."""
     published = recompute._published("little", "history")
-    published.loc[0, "loss"] += 0.25
-    found = recompute.recompute(again, published, 0, "history")
-    place = published[(published["epoch"] == 0) & (published["split"] == published.loc[0, "split"])]
-    losses = place[place["strategy"] == published.loc[0, "strategy"]]["loss"]
-    assert found.spread["loss"] == pytest.approx(losses.max() - losses.min())
-    assert found.verdict("loss") == "within the spread over seeds"
+    row, before = published.iloc[0], published["loss"].copy()
+    place = [name for name in recompute._PLACE["history"] if name != "seed"]
+    same = (published[place] == row[place]).all(axis=1)
+    seeds = before[same].max() - before[same].min()
+    for far, verdict in ((0.9 * seeds, "within the spread over seeds"), (seeds + 0.1, "differs")):
+        published.loc[0, "loss"] = before[0] + far
+        found = recompute.recompute(again, published, 0, "history")
+        assert found.spread["loss"] == pytest.approx(seeds, rel=1e-3)
+        assert found.verdict("loss") == verdict
     wide = recompute.Again(found.row, {"loss": 1.0}, {"loss": 1.1}, {"loss": 0.05})
     assert wide.verdict("loss") == "differs"
     assert recompute.Again(found.row, {"loss": 1.0}, {"loss": np.nan}, {"loss": 9.0}).verdict("loss") == "differs"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from display import Display, duration, size
 
-from rrr_utils import costs, files, job_state, jobs, paths, study, worker
+from rrr_utils import choices, costs, files, job_state, jobs, paths, study, worker
 
 HERE = Path(__file__).resolve().parent
 
@@ -21,7 +21,7 @@ def main() -> int:
     parser.add_argument("study", type=Path, help="a study file")
     parser.add_argument("--jobs", type=int, default=0, help="notebooks at once (default: one for each core)")
     parser.add_argument("--threads", type=int, default=1, help="threads of each notebook; part of the provenance")
-    parser.add_argument("--profile", default="default", help="a folder of workflow/profiles")
+    parser.add_argument("--profile", default="default", help="a folder of workflow/profiles, or a path to one")
     chosen = parser.parse_args()
     # Before NumPy is imported, which reads them once.
     os.environ.update(dict.fromkeys(worker.THREADS, str(chosen.threads)))
@@ -32,8 +32,9 @@ def main() -> int:
             _print_plan(plan, slots, chosen.threads)
             return 0
         folder = paths.runs() / plan.name
+        profile = _profile(chosen.profile)
         with files.exclusive_lock(folder / ".lock", f"Study {plan.name}"):
-            return _run(plan, chosen.study.resolve(), folder, slots, chosen.threads, chosen.profile)
+            return _run(plan, chosen.study.resolve(), folder, slots, chosen.threads, profile)
     except (ValueError, RuntimeError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
@@ -66,7 +67,7 @@ def _print_plan(plan: study.Study, slots: int, threads: int) -> None:
     print("Times are estimates: constants of a reference machine, scaled by a matrix product measured just now.")
 
 
-def _run(plan: study.Study, path: Path, folder: Path, slots: int, threads: int, profile: str) -> int:
+def _run(plan: study.Study, path: Path, folder: Path, slots: int, threads: int, profile: Path) -> int:
     every = jobs.of(plan)
     print(f"Study {plan.name}: {plan.title}")
     states = job_state.states(every, folder)
@@ -88,8 +89,8 @@ def _run(plan: study.Study, path: Path, folder: Path, slots: int, threads: int, 
     log.parent.mkdir(parents=True, exist_ok=True)
     command = [
         *(sys.executable, "-m", "snakemake", "--snakefile", str(HERE / "Snakefile"), "--directory", str(folder)),
-        *("--workflow-profile", str(HERE / "profiles" / profile), "--nocolor"),
-        *("--cores" if profile == "default" else "--jobs", str(slots * threads if profile == "default" else slots)),
+        *("--workflow-profile", str(profile), "--nocolor"),
+        *(("--cores", str(slots * threads)) if profile.name == "default" else ("--jobs", str(slots))),
         *("--config", f"study={path}", f"threads={threads}", f"python={sys.executable}"),
     ]
     # Stamps that are there and do not hold; Snakemake itself sees those that are missing.
@@ -121,6 +122,19 @@ def _run(plan: study.Study, path: Path, folder: Path, slots: int, threads: int, 
         return 0
     _print_failures(left, folder, log)
     return 1
+
+
+def _profile(name: str) -> Path:
+    """Return the folder of a profile, by its name or its path."""
+    own = HERE / "profiles"
+    found = own / name if (own / name).is_dir() else Path(name).resolve()
+    if not (found / "config.yaml").is_file():
+        known = sorted(each.name for each in own.iterdir())
+        raise ValueError(
+            f"There is no profile {name!r}.{choices.nearest(name, known)} A profile is one of {known} or the path of a "
+            "folder with a config.yaml."
+        )
+    return found
 
 
 def _print_failures(left: list[jobs.Job], folder: Path, log: Path) -> None:
