@@ -1,7 +1,39 @@
 """InfoDisent: a head of orthogonal channels, one pixel each, whose answer is a short sum (arXiv 2409.10329)."""
 
-from rrr_utils.infodisent.heads import HEADS, attach
-from rrr_utils.infodisent.layers import ExtremePooling, OrthogonalChannels
-from rrr_utils.infodisent.maps import DESIGNS, InfoDisent
+import importlib
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["DESIGNS", "HEADS", "ExtremePooling", "InfoDisent", "OrthogonalChannels", "attach"]
+if TYPE_CHECKING:
+    from rrr_utils.infodisent.examining import TABLES, examine_run
+    from rrr_utils.infodisent.heads import HEADS, attach
+    from rrr_utils.infodisent.layers import ExtremePooling, OrthogonalChannels
+    from rrr_utils.infodisent.maps import DESIGNS, InfoDisent
+
+# Where each name lives. Keras takes ten seconds to import, and a page that reads tables does without.
+_HOMES = {
+    "DESIGNS": "maps",
+    "HEADS": "heads",
+    "TABLES": "examining",
+    "ExtremePooling": "layers",
+    "InfoDisent": "maps",
+    "OrthogonalChannels": "layers",
+    "attach": "heads",
+    "examine_run": "examining",
+}
+
+__all__ = [
+    "DESIGNS",
+    "HEADS",
+    "TABLES",
+    "ExtremePooling",
+    "InfoDisent",
+    "OrthogonalChannels",
+    "attach",
+    "examine_run",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"rrr_utils.infodisent.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'rrr_utils.infodisent' has no attribute {name!r}")

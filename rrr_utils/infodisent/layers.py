@@ -26,7 +26,7 @@ class OrthogonalChannels(keras.layers.Layer):
         if len(input_shape) != 4 or input_shape[-1] is None:
             raise ValueError(
                 f"{self.name} maps the channels of (N, height, width, channels), but its input is "
-                f"{tuple(input_shape)}. Put it behind a convolution, before any pooling over the whole map or flattening."
+                f"{tuple(input_shape)}. Put it behind a convolution, before the map is pooled as a whole or flattened."
             )
         channels = input_shape[-1]
         self.skew = self.add_weight(name="skew", shape=(channels, channels), initializer="zeros")
