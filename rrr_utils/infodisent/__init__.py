@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rrr_utils.infodisent.examining import TABLES, examine_run
+    from rrr_utils.infodisent.explaining import Reason, two_sided
     from rrr_utils.infodisent.heads import HEADS, attach
     from rrr_utils.infodisent.layers import ExtremePooling, OrthogonalChannels
     from rrr_utils.infodisent.maps import DESIGNS, InfoDisent
@@ -17,8 +18,10 @@ _HOMES = {
     "ExtremePooling": "layers",
     "InfoDisent": "maps",
     "OrthogonalChannels": "layers",
+    "Reason": "explaining",
     "attach": "heads",
     "examine_run": "examining",
+    "two_sided": "explaining",
 }
 
 __all__ = [
@@ -28,8 +31,10 @@ __all__ = [
     "ExtremePooling",
     "InfoDisent",
     "OrthogonalChannels",
+    "Reason",
     "attach",
     "examine_run",
+    "two_sided",
 ]
 
 

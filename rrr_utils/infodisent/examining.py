@@ -165,8 +165,8 @@ def prototypes_of(network: Network, data: Prepared, train: tuple[NDArray, NDArra
     parts = []
     for side, values, at in zip(SIDES, (found.above, found.below), (found.above_at, found.below_at), strict=True):
         first = reading.strongest(values, count)  # (count, K)
-        rank, channel = np.indices(first.shape)
-        image, channel, rank = first.ravel(), channel.ravel(), rank.ravel()
+        rank, channel = (each.ravel() for each in np.indices(first.shape))
+        image = first.ravel()
         cell = at[image, channel]
         rows = {
             "channel": channel,
