@@ -1,5 +1,7 @@
 """The study of disentangled heads: rows of a small run, tables by hand, rules of the verdicts, and figures."""
 
+from itertools import pairwise
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -65,6 +67,13 @@ def examined(made, tmp_path_factory):
     return found, seconds, folder
 
 
+@pytest.fixture(scope="module")
+def heads(made, examined):
+    """The finished heads of both seeds, read again, with the features that they were trained on."""
+    run, data = made
+    return [examining.heads_of(run, data, seed, 1, examined[2], STAGE) for seed in (0, 1)]
+
+
 def test_every_table_has_its_rows(made, examined):
     """Three heads, two seeds, six test images; two kinds of sums; at most two prototypes a channel and side."""
     _, data = made
@@ -88,23 +97,22 @@ def test_every_table_has_its_rows(made, examined):
     assert (seconds.to_numpy() > 0).all()
 
 
-def test_the_backbone_is_that_of_the_run(made, examined):
+def test_the_backbone_is_that_of_the_run(made, examined, heads):
     """The heads stand on the run's trained weights, which training them has not touched."""
     run, data = made
-    _, _, folder = examined
     network = run.at(1, 1)
-    heads, _, _, given = examining.heads_of(run, data, 1, 1, folder, STAGE)
-    for each in heads.values():
+    trained, _, _, given = heads[1]
+    for each in trained.values():
         assert fitting.backbone_digest(each) == fitting.backbone_digest(network)
     prefix = network.split("dense")[0]
     np.testing.assert_allclose(given["train"][0], engine.forward(prefix)(data.images[data.where("train")]), atol=1e-5)
-    expected = engine.forward(heads["disentangled"])(data.images[data.where("test")])
+    expected = engine.forward(trained["disentangled"])(data.images[data.where("test")])
     rows = examined[0]["head_answers"]
     mine = rows[(rows["seed"] == 1) & (rows["head"] == "disentangled") & (rows["split"] == "test")]
     assert mine["predicted"].tolist() == expected.argmax(axis=1).tolist()
-    matrix = heads["disentangled"].model.get_layer("channels").matrix().astype(float)
+    matrix = trained["disentangled"].model.get_layer("channels").matrix().astype(float)
     assert np.abs(matrix @ matrix.T - np.eye(len(matrix))).max() < 1e-5
-    assert (reading.class_weights(heads["disentangled"]) >= 0).all()
+    assert (reading.class_weights(trained["disentangled"]) >= 0).all()
 
 
 def test_a_plain_head_is_the_study_s_own(made, tmp_path):
@@ -131,13 +139,12 @@ def test_a_plain_head_is_the_study_s_own(made, tmp_path):
     assert checkpoints.weights_digest(mine) == checkpoints.weights_digest(network)
 
 
-def test_a_prototype_by_hand(made, examined):
+def test_a_prototype_by_hand(made, examined, heads):
     """One channel of seed 1: its strongest training image, the cell, and the share of object in it and elsewhere."""
-    run, data = made
-    found, _, folder = examined
-    heads, _, _, given = examining.heads_of(run, data, 1, 1, folder, STAGE)
-    maps = reading.channel_maps(heads["disentangled"], given["train"][0])
-    rows = found["prototypes"]
+    _, data = made
+    trained, _, _, given = heads[1]
+    maps = reading.channel_maps(trained["disentangled"], given["train"][0])
+    rows = examined[0]["prototypes"]
     row = rows[(rows["seed"] == 1) & (rows["side"] == "negative") & (rows["rank"] == 0)].iloc[0]
     values = np.maximum(-maps[..., row["channel"]], 0)
     image, *cell = np.unravel_index(values.argmax(), values.shape)
@@ -153,17 +160,15 @@ def test_a_prototype_by_hand(made, examined):
     assert row["chance"] == pytest.approx(float(metric.chance(data.masks[places[image]])[0]))
 
 
-def test_scores_are_those_of_a_plain_scoring(made, examined):
+def test_scores_are_those_of_a_plain_scoring(made, examined, heads):
     """The head's maps and Grad-CAM of the same network, by the function that scores everything else."""
-    run, data = made
-    found, _, folder = examined
-    heads, *_ = examining.heads_of(run, data, 0, 1, folder, STAGE)
+    _, data = made
     at = data.cohort("test", 4, 0)
     ids = [data.ids[place] for place in at]
     asked = [infodisent.InfoDisent("places"), explainers.GradCAM()]
-    network = heads["disentangled"]
+    network = heads[0][0]["disentangled"]
     expected = scoring.score_images(network, data.images[at], data.masks[at], data.labels[at], ids, asked)
-    rows = found["scores"]
+    rows = examined[0]["scores"]
     mine = rows[(rows["seed"] == 0) & (rows["variant"] == "") & (rows["design"] != "heat maps")]
     np.testing.assert_allclose(mine["score"], expected["score"], atol=1e-5)
 
@@ -178,16 +183,15 @@ def test_finished_seeds_are_read(made, examined, monkeypatch):
         assert again[name].equals(found[name])
 
 
-def test_two_sides_add_up(made, examined):
+def test_two_sides_add_up(heads):
     """All reasons of one image, for and against, sum to the difference of the logits; places are the peaks."""
-    run, data = made
-    heads, _, _, given = examining.heads_of(run, data, 0, 1, examined[2], STAGE)
-    network, features = heads["disentangled"], given["test"][0][0]
+    trained, _, _, given = heads[0]
+    network, features = trained["disentangled"], given["test"][0][0]
     pro, contra = infodisent.two_sided(network, features, 0, 1, 99)
     logits = engine.forward(network.split("dense")[1])(features[None])[0]
     assert sum(each.added for each in [*pro, *contra]) == pytest.approx(logits[0] - logits[1], abs=1e-4)
-    assert all(first.added >= second.added > 0 for first, second in zip(pro, pro[1:]))
-    assert all(first.added <= second.added < 0 for first, second in zip(contra, contra[1:]))
+    assert all(first.added >= second.added > 0 for first, second in pairwise(pro))
+    assert all(first.added <= second.added < 0 for first, second in pairwise(contra))
     maps = reading.channel_maps(network, features[None])[0]
     for each in [*pro, *contra]:
         signed = maps[..., each.channel] * (1 if each.side == "positive" else -1)
@@ -227,7 +231,7 @@ def test_channels_by_hand():
     """Two of ten channels against eight: six fewer; a quarter of what is said speaks against."""
     table = statistics.decision_table(decisions_of(2)).set_index("head")
     row = table.loc["disentangled"]
-    assert (row["needed"], row["share"], row["fewer"], row["contra"], row["median"]) == (2, 0.2, -6, 0.25, 2)
+    assert row[["needed", "share", "fewer", "contra", "median"]].tolist() == pytest.approx([2, 0.2, -6, 0.25, 2])
 
 
 def prototypes_of(above, seeds_=(0, 1), beyond=None):
@@ -387,9 +391,7 @@ def test_the_options_of_the_analysis():
 def test_figures_draw_what_they_are_given(made, examined):
     """Rows, labels, and what is refused."""
     _, data = made
-    found = head_claims.Found(
-        **{"history" if n == "head_history" else n.removeprefix("head_"): t for n, t in examined[0].items()}
-    )
+    found = head_claims.Found(*(examined[0][name] for name in infodisent.TABLES))
     both = {"one": found, "two": found}
     places = head_claims.per_run(both, "prototypes")
     used = places[places["channels"] == "used"]
