@@ -110,9 +110,22 @@ def test_the_backbone_is_that_of_the_run(made, examined, heads):
     rows = examined[0]["head_answers"]
     mine = rows[(rows["seed"] == 1) & (rows["head"] == "disentangled") & (rows["split"] == "test")]
     assert mine["predicted"].tolist() == expected.argmax(axis=1).tolist()
-    matrix = trained["disentangled"].model.get_layer("channels").matrix().astype(float)
-    assert np.abs(matrix @ matrix.T - np.eye(len(matrix))).max() < 1e-5
-    assert (reading.class_weights(trained["disentangled"]) >= 0).all()
+    checked = infodisent.exactness(trained["disentangled"], network, given["test"][0])
+    assert checked.rotation < 1e-5
+    assert checked.smallest >= 0
+    assert checked.sums < 1e-5
+    assert checked.backbone
+
+
+def test_what_is_not_exact_is_seen(heads):
+    """A negative weight, another backbone, and a channel that the sum does not know."""
+    trained, _, _, given = heads[0]
+    network = infodisent.attach(trained["plain"], "disentangled", 5)
+    last = network.model.get_layer("logits").kernel
+    last.assign(last - 0.1)
+    checked = infodisent.exactness(network, heads[1][0]["plain"], given["test"][0])
+    assert checked.smallest < 0
+    assert not checked.backbone
 
 
 def test_a_plain_head_is_the_study_s_own(made, tmp_path):

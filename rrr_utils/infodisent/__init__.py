@@ -4,7 +4,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rrr_utils.infodisent.examining import TABLES, examine_run
+    from rrr_utils.infodisent.checking import Exactness, exactness
+    from rrr_utils.infodisent.examining import TABLES, examine_run, heads_of
     from rrr_utils.infodisent.explaining import Reason, two_sided
     from rrr_utils.infodisent.heads import HEADS, attach
     from rrr_utils.infodisent.layers import ExtremePooling, OrthogonalChannels
@@ -15,12 +16,15 @@ _HOMES = {
     "DESIGNS": "maps",
     "HEADS": "heads",
     "TABLES": "examining",
+    "Exactness": "checking",
     "ExtremePooling": "layers",
     "InfoDisent": "maps",
     "OrthogonalChannels": "layers",
     "Reason": "explaining",
     "attach": "heads",
     "examine_run": "examining",
+    "exactness": "checking",
+    "heads_of": "examining",
     "two_sided": "explaining",
 }
 
@@ -28,12 +32,15 @@ __all__ = [
     "DESIGNS",
     "HEADS",
     "TABLES",
+    "Exactness",
     "ExtremePooling",
     "InfoDisent",
     "OrthogonalChannels",
     "Reason",
     "attach",
+    "exactness",
     "examine_run",
+    "heads_of",
     "two_sided",
 ]
 
