@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
-from rrr_utils import controls, engine, progress, scoring, tables, training
+from rrr_utils import controls, engine, metric, progress, scoring, tables, training
 from rrr_utils.explainers import Explainer
 from rrr_utils.infodisent import fitting, reading
 from rrr_utils.infodisent.heads import HEADS, attach
@@ -30,9 +30,9 @@ def heads_of(
 ) -> tuple[dict[str, Network], pd.DataFrame, dict[str, float], dict[str, tuple[NDArray, NDArray]]]:
     """Train every head on the run's backbone after ``epoch`` epochs, frozen, all in one way.
 
-    Returns the networks by head; the rows of ``head_history`` without the run's columns; the seconds that each took;
-    and the features and labels of the splits ``train``, ``test`` and, of generated data, ``shifted``. Features and
-    finished heads are kept under ``folder``.
+    Returns the networks by head; the rows of ``head_history`` without the run's columns; the seconds of an epoch of
+    each; and the features and labels of the splits ``train``, ``test`` and, of generated data, ``shifted``. Features
+    and finished heads are kept under ``folder``.
     """
     network = run.at(seed, epoch)
     found = fitting.features(network, data.images, folder, "images")
@@ -63,7 +63,7 @@ def examine_run(
     explainers: Sequence[Mapping[str, Any]],
     prototypes: int,
 ) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
-    """Train and examine the heads of every seed: the tables of ``TABLES`` by name, and the seconds of training.
+    """Train and examine the heads of every seed: the tables of ``TABLES`` by name, and the seconds of an epoch.
 
     Answers and decisions are those on all test images, prototypes come from the training images, and scores are those
     of the fixed cohort, ``n`` images of each of ``splits``. Finished seeds are kept under ``folder``, so that an
@@ -219,7 +219,7 @@ def score(
         if head == "disentangled":
             # What knows the object's size and that objects stand in the middle, and nothing else.
             plain = rows[rows["design"] == DESIGNS[0]]
-            values = scoring.metric.score(masks, controls.gaussian(masks))
+            values = metric.score(masks, controls.gaussian(masks))
             trivial = plain.assign(score=values, zero_map=False, explainer=controls.NONE, design="", variant="gaussian")
             parts.append(trivial)
     return pd.concat(parts, ignore_index=True).assign(mask_source=data.mask_source)

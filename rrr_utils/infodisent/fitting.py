@@ -48,7 +48,7 @@ def features(network: Network, images: NDArray, folder: Path, name: str) -> NDAr
 def fit(
     network: Network, train: tuple[NDArray, NDArray], stage: training.Stage, file: Path, *, seed: int, splits: Splits
 ) -> tuple[pd.DataFrame, float]:
-    """Train the head of ``network`` by ``model.fit`` and return its history and the seconds that training took.
+    """Train the head of ``network`` by ``model.fit`` and return its history and the seconds of an epoch.
 
     Categorical cross-entropy on the logits; the order of the images follows from ``seed`` and the epoch, as in
     :func:`rrr_utils.training.train`. The head's weights after the last epoch, the history and the seconds lie in
@@ -67,7 +67,7 @@ def fit(
     Returns
     -------
     One row an epoch, from 0, and split: ``epoch``, ``split``, ``loss`` (mean cross-entropy, nats), ``accuracy``; and
-    the seconds of ``fit`` alone, without what is evaluated.
+    the median of the seconds that an epoch's steps took, without what is evaluated; the first one also compiles.
 
     Raises
     ------
@@ -105,9 +105,10 @@ def fit(
         verbose=0,
         callbacks=[watch],
     )
-    record = {"settings": settings, "history": watch.history, "seconds": watch.seconds}
+    seconds = float(np.median(watch.seconds))
+    record = {"settings": settings, "history": watch.history, "seconds": seconds}
     checkpoints.write(file, weights.take(network.model, _weighted(network)), record)
-    return pd.DataFrame(watch.history), watch.seconds
+    return pd.DataFrame(watch.history), seconds
 
 
 def _weighted(network: Network) -> list[str]:
@@ -140,7 +141,7 @@ class _Watch(keras.callbacks.Callback):
         super().__init__()
         self.forward, self.splits = engine.forward(suffix), splits
         self.history: list[dict[str, Any]] = []
-        self.seconds = 0.0
+        self.seconds: list[float] = []
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._evaluate(0)
@@ -149,7 +150,7 @@ class _Watch(keras.callbacks.Callback):
         self._start = time.perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        self.seconds += time.perf_counter() - self._start
+        self.seconds.append(time.perf_counter() - self._start)
         self._evaluate(epoch + 1)
 
     def _evaluate(self, epoch: int) -> None:
