@@ -6,22 +6,27 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+import tiny_study
 
 from rrr_utils import (
     analyses,
     checkpoints,
+    costs,
     datasets,
     engine,
     explainers,
     figures,
     head_claims,
     infodisent,
+    jobs,
     metric,
     paths,
     prepared,
+    run_notebook,
     runs,
     scoring,
     statistics,
+    study,
     tables,
     training,
 )
@@ -431,3 +436,21 @@ def test_figures_draw_what_they_are_given(made, examined):
     frame = picture.axes[5].patches[0]
     assert (frame.get_x(), frame.get_y(), frame.get_width()) == (23.5, 23.5, 8)
     plt.close(picture)
+
+
+def test_the_analysis_becomes_a_job(tmp_path):
+    """After its checkpoint, with the parameters that its notebook has; images of training count for three heads."""
+    path = tiny_study.project(tmp_path)
+    entry = "{kind: infodisent, data: first, network: small, strategy: head, trained_on: masked, epoch: 1, seeds: [1],"
+    entry += " explainers: [{name: grad_cam}], training: {epochs: 4, optimizer: adam, rate: 1.0e-2, batch: 8}}"
+    path.write_text(path.read_text() + f"\nanalyses:\n  - {entry}\n")
+    plan = study.load(path)
+    job = jobs.find(jobs.of(plan), "first/small/head/masked/12-infodisent")
+    assert job.outputs == ("infodisent",)
+    assert job.needs == ("first/01-masking", "first/small/head/masked/02-fine-tuning")
+    assert (job.parameters["epochs"], job.parameters["rate"], job.parameters["prototypes"]) == (4, 0.01, 5)
+    run_notebook.check_parameters(tiny_study.PROJECT / "notebooks" / "12-infodisent.ipynb", job.parameters)
+    data = plan.data[0]
+    trained = round(costs.images_of(data) * (1 - data.test_share)) * 4 * 3
+    assert job.cost.training_images == trained
+    assert job.cost.seconds >= trained * costs._HEAD_SECONDS
