@@ -13,6 +13,7 @@ NOTEBOOKS = {
     "controls": "07-controls",
     "overinterpretation": "08-overinterpretation",
     "reliability": "09-reliability",
+    "infodisent": "12-infodisent",
 }
 # What only one kind knows, with its default.
 _OWN: dict[str, tuple[str, Any]] = {
@@ -25,6 +26,8 @@ _OWN: dict[str, tuple[str, Any]] = {
     "subsets": ("overinterpretation", 3),
     "retrain": ("overinterpretation", False),
     "mosaics": ("reliability", 20),
+    "prototypes": ("infodisent", 5),
+    "training": ("infodisent", {"epochs": 30, "optimizer": "adam", "rate": 1e-3, "batch": 32}),
 }
 # `box` is the bounding box of the hand-made outline, in place of the silhouette.
 MASKERS = ("deeplab", "mask_rcnn", "box")
@@ -43,7 +46,9 @@ class Analysis:
     ``threshold`` probability suffices, and up to so many ``subsets`` are looked for; ``fills`` are the colours that
     mask; with ``retrain`` the network is trained anew on the first of the shares alone. ``reliability`` asks whether
     measures on so many ``mosaics`` of each class, and scores, agree, and how far a score moves when the image is hardly
-    changed. More images than there are means all of them. ``seeds`` are some of the run's; empty means all of them.
+    changed. ``infodisent`` trains a disentangled head and two plain ones on the run's frozen backbone, as ``training``
+    says (epochs, optimizer, rate, batch), and keeps so many ``prototypes`` of each channel.
+    More images than there are means all of them. ``seeds`` are some of the run's; empty means all of them.
     """
 
     kind: str
@@ -65,6 +70,8 @@ class Analysis:
     subsets: int | None = None
     retrain: bool | None = None
     mosaics: int | None = None
+    prototypes: int | None = None
+    training: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         one_of("kind", self.kind, NOTEBOOKS)
@@ -77,13 +84,15 @@ class Analysis:
             one_of("maskers", masker, MASKERS)
         if self.kind == "mask-quality" and not self.maskers:
             raise ValueError(f"`maskers` must name at least one of {list(MASKERS)}, but the list is empty.")
-        for name, least in (("orders", 2), ("pixels", 1), ("subsets", 1), ("mosaics", 2)):
+        for name, least in (("orders", 2), ("pixels", 1), ("subsets", 1), ("mosaics", 2), ("prototypes", 1)):
             if getattr(self, name) is not None and getattr(self, name) < least:
                 raise ValueError(f"`{name}` must be at least {least}, but {getattr(self, name)} was passed.")
         for fill in self.fills or ():
             one_of("fills", fill, FILLS)
         if self.shares is not None and not (self.shares and all(0 < share < 1 for share in self.shares)):
             raise ValueError(f"`shares` must be a list of shares between 0 and 1, but {list(self.shares)} was passed.")
+        if self.training is not None:
+            _check_training(self.training)
         if self.threshold is not None and not 0 < self.threshold < 1:
             raise ValueError(f"`threshold` must lie between 0 and 1, but {self.threshold} was passed.")
 
@@ -91,12 +100,30 @@ class Analysis:
     def own(self) -> dict[str, Any]:
         """The options that only this kind has, by name, as parameters of its notebook."""
         values = {name: getattr(self, name) for name in _OWN if getattr(self, name) is not None}
+        values |= values.pop("training", {})
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
     @property
     def run(self) -> tuple[str, str, str, str]:
         """The data set, the network, the strategy and the kind of training images of its run."""
         return self.data, self.network, self.strategy, self.trained_on
+
+
+def _check_training(training: Mapping[str, Any]) -> None:
+    """Raise ``ValueError`` unless ``training`` is a whole stage of training."""
+    names = list(_OWN["training"][1])
+    for name in training:
+        one_of("training", name, names)
+    missing = [name for name in names if name not in training]
+    if missing:
+        raise ValueError(f"`training` must have {names}, but lacks {missing}.")
+    one_of("optimizer", training["optimizer"], ("rmsprop", "adam"))
+    whole = all(type(training[name]) is int and training[name] >= 1 for name in ("epochs", "batch"))
+    if not whole or not isinstance(training["rate"], float) or not 0 < training["rate"] < 10:
+        raise ValueError(
+            f"`training` must have whole numbers of `epochs` and `batch`, at least 1, and a `rate` between 0 and 10 "
+            f"written like 1.0e-3, but {dict(training)} was passed."
+        )
 
 
 def check(

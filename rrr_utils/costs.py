@@ -51,6 +51,8 @@ _HELD = 5 * 1024**3 // 8
 # count for half of what they take, as all times here are for two.
 _SEGMENTATION_SECONDS = 0.14
 _REGRESSION_SECONDS = 0.004
+# An image in one step of a head's training on kept features.
+_HEAD_SECONDS = 0.001
 _MASK_SECONDS = {"outlines": 0.005, "deeplab": 0.03, "mask_rcnn": 4.0}
 _KNOWN = {"confounded": 1200, "dogs_vs_cats": 3000, "oxford_pets": 7390}
 
@@ -155,6 +157,28 @@ def overinterpretation(data: Data, model: Model, entry: Analysis, seeds: int) ->
         training_images=trained.training_images,
         seconds=_forward(model) * 3 * gradients + (trained.seconds if entry.retrain else 1.0),
         disk=200 * pictures * each * voters + trained.disk,
+    )
+
+
+def infodisent(data: Data, model: Model, entry: Analysis, seeds: int) -> Cost:
+    """Return the cost of one pass of the backbone an image, of three heads trained on it, and of their maps.
+
+    A backbone that was trained differs from seed to seed, and runs once for each of them.
+    """
+    assert entry.training is not None
+    n, speed = images_of(data), SPEEDS[model.architecture]
+    backbones = 1 if entry.strategy in ("head", "dense") else seeds
+    trained = round(n * (1 - data.test_share)) * entry.training["epochs"] * seeds * 3
+    what = Scoring(entry.explainers, (entry.epoch,), entry.images, entry.splits)
+    maps = analysis(data, model, what, 3, 0.0, seeds)
+    passes = n * backbones * (2 if data.source == "confounded" else 1)
+    # A head is small, but one of a few hundred channels solves as many equations a step.
+    heads = trained * max(speed.head * _forward(model), _HEAD_SECONDS)
+    return Cost(
+        passes=passes + maps.passes,
+        training_images=trained,
+        seconds=_forward(model) * passes + heads + maps.seconds,
+        disk=passes * speed.hidden // 16 + maps.disk,
     )
 
 

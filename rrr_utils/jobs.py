@@ -231,6 +231,8 @@ def _analysis(study: Study, entry: Analysis, jobs: list[Job]) -> Job:
 def _analysis_cost(data: Data, model: Model, entry: Analysis, seeds: int) -> costs.Cost:
     if entry.kind == "overinterpretation":
         return costs.overinterpretation(data, model, entry, seeds)
+    if entry.kind == "infodisent":
+        return costs.infodisent(data, model, entry, seeds)
     # Random weights from the head to the first block, the trained ones, their signed maps, and the authors' protocol;
     # or an image as it is, five times disturbed or drawn anew, and the mosaics.
     networks = {"controls": 9, "reliability": 7}.get(entry.kind, 1)

@@ -8,6 +8,7 @@ from rrr_utils.figures.differences import differences
 from rrr_utils.figures.dots import accuracy_by_background, score_by_explainer
 from rrr_utils.figures.epochs import accuracy_over_epochs, score_over_epochs
 from rrr_utils.figures.grids import explanation_grid, mask_grid
+from rrr_utils.figures.infodisent import accuracy_by_head, channels_needed, prototypes_by_run, two_sided
 from rrr_utils.figures.masks import mask_pairs, overlap_histogram, score_differences
 from rrr_utils.figures.overinterpretation import confidence_by_subset, subset_grid
 from rrr_utils.figures.printed import as_printed
@@ -22,11 +23,13 @@ __all__ = [
     "STYLE",
     "Style",
     "accuracy_by_background",
+    "accuracy_by_head",
     "accuracy_over_epochs",
     "alphas",
     "area_histogram",
     "as_printed",
     "background_strip",
+    "channels_needed",
     "confidence_by_subset",
     "differences",
     "error_by_samples",
@@ -35,6 +38,7 @@ __all__ = [
     "mask_pairs",
     "overlap_histogram",
     "picture_row",
+    "prototypes_by_run",
     "running_means",
     "score_by_explainer",
     "score_differences",
@@ -47,4 +51,5 @@ __all__ = [
     "story_in_words",
     "subset_grid",
     "survival",
+    "two_sided",
 ]

@@ -12,6 +12,14 @@ from rrr_utils.statistics.controls import (
     variant_table,
 )
 from rrr_utils.statistics.convergence import after, needed, precision_table, running_means, settled
+from rrr_utils.statistics.infodisent import (
+    decision_table,
+    head_numbers,
+    head_table,
+    map_table,
+    maps_against,
+    prototype_table,
+)
 from rrr_utils.statistics.intervals import Interval, proportion_interval
 from rrr_utils.statistics.masks import by_masks, drift_by_overlap, excellent_numbers, mask_numbers, overlap_table
 from rrr_utils.statistics.means import average, holm, paired
@@ -50,11 +58,16 @@ __all__ = [
     "by_masks",
     "cohort",
     "control_numbers",
+    "decision_table",
     "drift_by_overlap",
     "excellent_numbers",
+    "head_numbers",
+    "head_table",
     "holm",
     "inter_method",
     "inter_rater",
+    "map_table",
+    "maps_against",
     "mask_numbers",
     "method_table",
     "mixed",
@@ -65,6 +78,7 @@ __all__ = [
     "paired",
     "precision_table",
     "proportion_interval",
+    "prototype_table",
     "ranking",
     "reliability_numbers",
     "reliability_table",
