@@ -196,7 +196,7 @@ def test_cam_energy_is_what_the_score_misses():
     scores = metric.score(masks, maps)
     grown = np.kron(masks, np.ones((1, 4, 4)))
     found = float(model.penalty(model.raw(data.images), {"label": data.labels, "mask": grown}))
-    assert found == pytest.approx(np.mean(np.where(np.isnan(scores), 0, 1 - scores)), rel=1e-5)
+    assert found == pytest.approx(np.mean(np.where(np.isnan(scores), 1, 1 - scores)), rel=1e-5)
     # The explainer's own map, brought to the image's size, has its maximum in the same cell.
     seen = GradCAM()(network, data.images, data.labels)
     assert seen.shape == data.masks.shape

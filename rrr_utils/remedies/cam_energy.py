@@ -12,11 +12,12 @@ _EPSILON = 1e-8
 class CamEnergy(Guided):
     r"""Cross-entropy and the share of the label's Grad-CAM that lies outside the object.
 
-    .. math:: P = \frac{1}{N} \sum_n \frac{\sum_{ij} G_{nij} (1 - a_{nij})}{\sum_{ij} G_{nij}}
+    .. math:: P = 1 - \frac{1}{N} \sum_n \frac{\sum_{ij} G_{nij} \, a_{nij}}{\sum_{ij} G_{nij}}
 
     with G the map of :class:`~rrr_utils.explainers.GradCAM` before its interpolation, and a the share of each of its
     cells that is object. 1 - P is the score at that size, so such a network is trained on what Grad-CAM's AvgScore
-    measures: other explainers and accuracy have to judge it. A map without positive relevance counts as 0.
+    measures: other explainers and accuracy have to judge it. A map without positive relevance
+    counts as 1: to explain nothing is no way out.
     """
 
     needs = ("mask",)
@@ -32,10 +33,8 @@ class CamEnergy(Guided):
         activations, slopes, _ = self._halves.slopes(x, y["label"])
         weights = tf.reduce_mean(slopes, axis=(1, 2), keepdims=True)
         maps = tf.nn.relu(tf.reduce_sum(weights * activations, axis=3))
-        outside = 1 - tf.cast(cells(y["mask"], maps.shape[1:3]), maps.dtype)
-        return tf.reduce_mean(
-            tf.reduce_sum(maps * outside, axis=(1, 2)) / (_EPSILON + tf.reduce_sum(maps, axis=(1, 2)))
-        )
+        inside = maps * tf.cast(cells(y["mask"], maps.shape[1:3]), maps.dtype)
+        return 1 - tf.reduce_mean(tf.reduce_sum(inside, axis=(1, 2)) / (_EPSILON + tf.reduce_sum(maps, axis=(1, 2))))
 
 
 def cells(masks: Any, size: tuple[int, int]) -> Any:

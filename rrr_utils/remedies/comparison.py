@@ -87,13 +87,13 @@ def compare(
     """Train every remedy for every seed: rows of the tables ``history``, ``fits`` and ``sweeps``.
 
     Finished models are kept, so that an interrupted comparison goes on with the next one. Where a remedy leaves the
-    strength of its penalty open, it is chosen among ``factors`` with the first seed, see :func:`sweep`, and holds for
-    all; the models that are compared are then trained on all training images.
+    strength of its penalty open, it is chosen among ``factors``, see :func:`sweep`, for all seeds alike; the models
+    that are compared are then trained on all training images.
     """
     chosen, sweeps = {}, []
     for name in names:
         if remedy(name).strength is None:
-            found = sweep(remedy_run(run, name), data, stage, asked[0], study_seed=study_seed, factors=factors)
+            found = sweep(remedy_run(run, name), data, stage, asked, study_seed=study_seed, factors=factors)
             chosen[name] = float(found.loc[found["chosen"], "factor"].iloc[0])
             sweeps.append(found)
     histories, fits = [], []
@@ -102,8 +102,9 @@ def compare(
         own = remedy_run(run, name)
         factor = chosen.get(name, float("nan"))
         record = _trained(own, training_data(data), evaluation(data), stage, seed, study_seed, factor)
-        histories.append(own.label(pd.DataFrame(record["history"]), seed))
-        fits.append(own.label(pd.DataFrame([record["fit"]]), seed))
+        history = pd.DataFrame(record["history"], columns=["epoch", "split", "loss", "accuracy"])
+        histories.append(own.label(history, seed))
+        fits.append(own.label(pd.DataFrame([record["fit"]]), seed)[records.SCHEMAS["fits"].names])
     empty = pd.DataFrame(columns=records.SCHEMAS["sweeps"].names)
     together = pd.concat(sweeps, ignore_index=True) if sweeps else empty
     return pd.concat(histories, ignore_index=True), pd.concat(fits, ignore_index=True), together
@@ -133,9 +134,9 @@ def score(
 
 
 def sweep(
-    run: RemedyRun, data: Prepared, stage: Stage, seed: int, *, study_seed: int, factors: Sequence[float]
+    run: RemedyRun, data: Prepared, stage: Stage, asked: Sequence[int], *, study_seed: int, factors: Sequence[float]
 ) -> pd.DataFrame:
-    """Train with every factor on most of the training images and look at the rest: rows of the table ``sweeps``.
+    """Train with every factor and seed on most of the training images and look at the rest: rows of ``sweeps``.
 
     ``HELD_OUT`` of the training images are held out, stratified by class, by the study seed; test images are not looked
     at. What :func:`choose` takes is ``chosen``.
@@ -144,27 +145,28 @@ def sweep(
     parts = draws.split(whole.ids, whole.labels, HELD_OUT, seeds.integer(study_seed, "held out"))
     fitted, held = _part(whole, parts == "train"), _part(whole, parts == "test")
     rows = []
-    for factor in progress.track(sorted(factors), f"strengths of {run.remedy}"):
-        file = run.folder / "sweep" / f"factor-{factor:g}.json"
+    models = [(factor, seed) for factor in sorted(factors) for seed in asked]
+    for factor, seed in progress.track(models, f"strengths of {run.remedy}"):
+        file = run.folder / "sweep" / f"factor-{factor:g}-seed-{seed}.json"
         if not file.exists():
             network = run.start(seed)
             options: dict[str, Any] = {"seed": seed, "study_seed": study_seed, "evaluate": {}, "factor": factor}
             found = fit(network, run.strategy, fitted, stage, remedy(run.remedy), file.parent, **options)
             seen = _look(network, held, study_seed)
             files.write_json(file, {"factor": factor, "strength": found.strength, **seen})
-        rows.append(files.read_json(file))
-    table = run.label(pd.DataFrame(rows), seed)
+        rows.append(run.label(pd.DataFrame([files.read_json(file)]), seed))
+    table = pd.concat(rows, ignore_index=True)
     return table.assign(chosen=table["factor"] == choose(table))
 
 
 def choose(table: pd.DataFrame) -> float:
-    """Return the largest ``factor`` whose ``accuracy`` on held-out images is at most ``ALLOWED`` below the best.
+    """Return the largest ``factor`` whose ``accuracy``, in the mean over seeds, is at most ``ALLOWED`` below the best.
 
-    The strongest penalty that costs no accuracy on images as they are. What the penalty is for, accuracy on changed
-    backgrounds and the score, has no say.
+    The strongest penalty that costs no accuracy on held-out images as they are. What the penalty is for, accuracy on
+    changed backgrounds and the score, has no say.
     """
-    within = table["accuracy"] >= table["accuracy"].max() - ALLOWED - 1e-9
-    return float(table.loc[within, "factor"].max())
+    accuracy = table.groupby("factor")["accuracy"].mean()
+    return float(accuracy.index[accuracy >= accuracy.max() - ALLOWED - 1e-9].max())
 
 
 def _trained(

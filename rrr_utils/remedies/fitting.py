@@ -31,7 +31,7 @@ class Fitted:
     """What a training left beside the network's weights.
 
     ``history`` as ``training.train`` returns it; ``strength`` of the penalty, NaN without one; seconds of the processor
-    for the ``first`` epoch and, in the median, for one of the others.
+    for the ``first`` epoch and, in the mean, for one of the others.
     """
 
     history: pd.DataFrame
@@ -95,9 +95,7 @@ def fit(
     model.fit(stream, epochs=stage.epochs, callbacks=callbacks, **options)
     history = pd.DataFrame(clock.history, columns=["epoch", "split", "loss", "accuracy"])
     later = clock.seconds[1:] or clock.seconds
-    return Fitted(
-        history, model.strength if model.penalised else float("nan"), clock.seconds[0], float(np.median(later))
-    )
+    return Fitted(history, model.strength if model.penalised else float("nan"), clock.seconds[0], float(np.mean(later)))
 
 
 def guide(network: Network, remedy: Remedy, images: int) -> Guided:

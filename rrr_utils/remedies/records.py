@@ -8,7 +8,7 @@ _RUN = [(name, pa.string()) for name in ("study", "data", "network", "strategy",
 
 SCHEMAS = {
     # One row a trained model; `trained_on` is the remedy. `factor` (missing where none was chosen) and `strength` of
-    # the penalty; seconds of the processor: `first` the first epoch, compilation included, `epoch` the median of the
+    # the penalty; seconds of the processor: `first` the first epoch, compilation included, `epoch` the mean of the
     # others, the sum over members where several networks are asked as one; `images` that were trained on.
     "fits": pa.schema(
         [
