@@ -119,11 +119,11 @@ def test_info_nce_of_a_hand_worked_batch():
     e = np.e
     expected = -(np.log(e**2 / (e**2 + 1)) + np.log(e**1.2 / (e**1.2 + 1))) / 2
     assert float(cgc.info_nce(anchors, positives, 0.5)) == pytest.approx(expected, rel=1e-12)
-    # The other maps of the batch are the other *anchors*: those of 45 degrees to the first anchor here.
-    anchors[1] = [[1, 1], [0, 0]]
-    positives[1] = [[1, 1], [0, 0]]
+    # The other maps of the batch are the other *anchors*, here at 45 degrees, and not their positives, at 90.
+    anchors[1], positives[1] = [[1, 1], [0, 0]], [[0, 1], [0, 0]]
     apart = e ** (2 / np.sqrt(2))
-    assert float(cgc.info_nce(anchors, positives, 0.5)) == pytest.approx(-np.log(e**2 / (e**2 + apart)), rel=1e-12)
+    expected = -(np.log(e**2 / (e**2 + apart)) + np.log(apart / (apart + apart))) / 2
+    assert float(cgc.info_nce(anchors, positives, 0.5)) == pytest.approx(expected, rel=1e-12)
     assert float(cgc.info_nce(anchors[:1], positives[:1], 0.5)) == pytest.approx(0)
 
 

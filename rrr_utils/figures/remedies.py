@@ -57,7 +57,7 @@ def remedies(table: pd.DataFrame) -> Figure:
             axes.set_xlabel(label)
             axes.grid(axis="y", visible=False)
             percent(axes.xaxis)
-            axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, fontsize=8)
+            axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=2, fontsize=8)
         panels[0].set_yticks(range(len(rows)), [LABELS[name] for name in rows])
         panels[0].set_ylim(len(rows) - 0.5, -0.5)
     return figure
