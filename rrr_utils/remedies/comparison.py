@@ -88,11 +88,13 @@ def compare(
 
     Finished models are kept, so that an interrupted comparison goes on with the next one. Where a remedy leaves the
     strength of its penalty open, it is chosen among ``factors``, see :func:`sweep`, for all seeds alike; the models
-    that are compared are then trained on all training images.
+    that are compared are then trained on all training images. A single factor is taken as it is.
     """
     chosen, sweeps = {}, []
     for name in names:
-        if remedy(name).strength is None:
+        if remedy(name).strength is None and len(factors) == 1:
+            chosen[name] = float(factors[0])
+        elif remedy(name).strength is None:
             found = sweep(remedy_run(run, name), data, stage, asked, study_seed=study_seed, factors=factors)
             chosen[name] = float(found.loc[found["chosen"], "factor"].iloc[0])
             sweeps.append(found)
