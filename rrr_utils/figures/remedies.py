@@ -83,3 +83,40 @@ def _dots(axes: Axes, table: pd.DataFrame, rows: list[str], looks: dict[str, tup
                 linestyle="none",
                 label=None if hollow else label,
             )
+
+
+def gains(table: pd.DataFrame) -> Figure:
+    """Return one panel a run: what each remedy gains behind changed backgrounds against how long it trains.
+
+    Parameters
+    ----------
+    table
+        ``run``, ``remedy``, ``times`` (an epoch's time as a multiple of plain training), ``shifted`` (accuracy behind
+        changed backgrounds minus plain training's) and ``helps``, as ``advice.verdicts`` gives them. Filled dots help.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, a remedy is unknown, or two rows would be drawn in one place.
+    """
+    check(table, ["times", "shifted", "helps"], ["run", "remedy"])
+    present(table, "remedy", list(LABELS))
+    runs = list(dict.fromkeys(table["run"]))
+    with theme():
+        width = 0.9 + 3.1 * len(runs)
+        figure, panels = plt.subplots(
+            1, len(runs), sharey=True, squeeze=False, figsize=(width, 3.9), layout="constrained"
+        )
+        for axes, run in zip(panels[0], runs):
+            axes.axhline(0, **CHANCE)
+            for row in table[table["run"] == run].to_dict("records"):
+                full = "#0072B2" if row["helps"] == "helps" else "white"
+                axes.plot(row["times"], row["shifted"], "o", color="#0072B2", markerfacecolor=full, markersize=6)
+                place = {"textcoords": "offset points", "va": "center", "fontsize": 7}
+                axes.annotate(LABELS[row["remedy"]], (row["times"], row["shifted"]), (6, 0), **place)
+            axes.set_title(run, fontsize=9)
+            axes.set_xlim(0.5, 1.45 * max(table["times"].max(), 2))
+            axes.set_xlabel("an epoch's time, plain is 1")
+            percent(axes.yaxis)
+        panels[0][0].set_ylabel("accuracy behind changed\nbackgrounds minus plain training's")
+    return figure
