@@ -48,7 +48,6 @@ class Promise(NamedTuple):
 
 PROMISES = (
     Promise("right-reasons", "Ross et al. 2017", "generalises where training and test conditions differ", "shifted"),
-    Promise("right-reasons", "Ross et al. 2017", "and stays as accurate where they do not", "kept"),
     Promise("cgc", "Pillai et al. 2022", "its explanations lie more on the object, without any masks", "grad_cam"),
     Promise("cgc", "Pillai et al. 2022", "at no cost in accuracy", "kept"),
     Promise("explanation-guided", "Sun et al. 2020", "generalises to other domains", "shifted"),
