@@ -11,6 +11,7 @@ import peers
 import perturbing
 import precision
 import selecting
+import training_times
 import tuning
 import whole_study
 from timing import Row
@@ -192,4 +193,5 @@ def measures() -> list[Measure]:
         Measure("memory", growth.memory),
         Measure("growth", growth.seconds),
         Measure("bfloat16", precision.bfloat16),
+        Measure("remedies", training_times.remedies),
     ]

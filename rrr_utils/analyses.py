@@ -13,8 +13,22 @@ NOTEBOOKS = {
     "controls": "07-controls",
     "overinterpretation": "08-overinterpretation",
     "reliability": "09-reliability",
+    "remedies": "11-remedies",
     "infodisent": "12-infodisent",
 }
+# The ways to train that `rrr_utils.remedies.catalogue` knows, which needs a Keras backend that a plan does without.
+REMEDIES = (
+    "plain",
+    "masked",
+    "swapped",
+    "right-reasons",
+    "cam-energy",
+    "cgc",
+    "explanation-guided",
+    "input-dropout",
+    "ensemble",
+    "counterexamples",
+)
 # What only one kind knows, with its default.
 _OWN: dict[str, tuple[str, Any]] = {
     "maskers": ("mask-quality", ("deeplab",)),
@@ -26,6 +40,9 @@ _OWN: dict[str, tuple[str, Any]] = {
     "subsets": ("overinterpretation", 3),
     "retrain": ("overinterpretation", False),
     "mosaics": ("reliability", 20),
+    "remedies": ("remedies", REMEDIES),
+    "factors": ("remedies", (0.01, 0.1, 1.0, 10.0, 100.0)),
+    "backgrounds": ("remedies", ("random", "other", "mean")),
     "prototypes": ("infodisent", 5),
     "training": ("infodisent", {"epochs": 30, "optimizer": "adam", "rate": 1e-3, "batch": 32}),
 }
@@ -33,6 +50,7 @@ _OWN: dict[str, tuple[str, Any]] = {
 MASKERS = ("deeplab", "mask_rcnn", "box")
 # The colours of `sufficient_subsets`, which needs a Keras backend that a plan does without.
 FILLS = ("neutral", "black", "white", "mean")
+BACKGROUNDS = ("random", "other", "mean", "free")
 
 
 @dataclass(frozen=True)
@@ -46,9 +64,11 @@ class Analysis:
     ``threshold`` probability suffices, and up to so many ``subsets`` are looked for; ``fills`` are the colours that
     mask; with ``retrain`` the network is trained anew on the first of the shares alone. ``reliability`` asks whether
     measures on so many ``mosaics`` of each class, and scores, agree, and how far a score moves when the image is hardly
-    changed. ``infodisent`` trains a disentangled head and two plain ones on the run's frozen backbone, as ``training``
-    says (epochs, optimizer, rate, batch), and keeps so many ``prototypes`` of each channel.
-    More images than there are means all of them. ``seeds`` are some of the run's; empty means all of them.
+    changed. ``remedies`` trains the network anew with each of the ``remedies``, for the run's own epochs, of which
+    ``epoch`` is the last, and scores it; strengths of penalties are chosen among ``factors``, and accuracy is measured
+    behind ``backgrounds``. ``infodisent`` trains a disentangled head and two plain ones on the run's frozen backbone,
+    as ``training`` says (epochs, optimizer, rate, batch), and keeps so many ``prototypes`` of each channel. More images
+    than there are means all of them. ``seeds`` are some of the run's; empty means all of them.
     """
 
     kind: str
@@ -70,6 +90,9 @@ class Analysis:
     subsets: int | None = None
     retrain: bool | None = None
     mosaics: int | None = None
+    remedies: tuple[str, ...] | None = None
+    factors: tuple[float, ...] | None = None
+    backgrounds: tuple[str, ...] | None = None
     prototypes: int | None = None
     training: Mapping[str, Any] | None = None
 
@@ -87,8 +110,13 @@ class Analysis:
         for name, least in (("orders", 2), ("pixels", 1), ("subsets", 1), ("mosaics", 2), ("prototypes", 1)):
             if getattr(self, name) is not None and getattr(self, name) < least:
                 raise ValueError(f"`{name}` must be at least {least}, but {getattr(self, name)} was passed.")
-        for fill in self.fills or ():
-            one_of("fills", fill, FILLS)
+        for name, allowed in (("fills", FILLS), ("remedies", REMEDIES), ("backgrounds", BACKGROUNDS)):
+            for value in getattr(self, name) or ():
+                one_of(name, value, allowed)
+        if self.kind == "remedies" and "plain" not in (self.remedies or ()):
+            raise ValueError(f"`remedies` must name 'plain', with which the others are compared, but {self.remedies}.")
+        if self.factors is not None and not (self.factors and min(self.factors) > 0):
+            raise ValueError(f"`factors` must be a list of numbers above 0, but {list(self.factors)} was passed.")
         if self.shares is not None and not (self.shares and all(0 < share < 1 for share in self.shares)):
             raise ValueError(f"`shares` must be a list of shares between 0 and 1, but {list(self.shares)} was passed.")
         if self.training is not None:
@@ -147,6 +175,8 @@ def check(
             return place, str(error)
         if not 0 <= entry.epoch <= epochs:
             return place, f"`epoch` must be from 0 to {epochs}, but {entry.epoch} was passed."
+        if entry.kind == "remedies" and entry.epoch != epochs:
+            return place, f"remedies are trained for the run's {epochs} epochs, so `epoch` must be {epochs}."
         if (entry.kind, entry.run) in seen:
             return place, f"the analysis {entry.kind!r} of {'/'.join(entry.run)} stands twice."
         seen.add((entry.kind, entry.run))

@@ -45,6 +45,8 @@ SPEEDS = {
 }
 # Whole passes that incremental Occlusion saves on VGG16.
 _INCREMENTAL = 0.25
+# An epoch of a remedy as a multiple of a plain one.
+_TIMES = {"right-reasons": 2.5, "cam-energy": 2.0, "cgc": 5.0, "explanation-guided": 2.0, "ensemble": 3.0}
 # Weights that are held together, see `rrr_utils.runs`.
 _HELD = 5 * 1024**3 // 8
 # LIME beside its passes: quickshift once an image, a regression at every checkpoint. They run on one thread, so they
@@ -179,6 +181,22 @@ def infodisent(data: Data, model: Model, entry: Analysis, seeds: int) -> Cost:
         training_images=trained,
         seconds=_forward(model) * passes + heads + maps.seconds,
         disk=passes * speed.hidden // 16 + maps.disk,
+    )
+
+
+def remedies(data: Data, model: Model, entry: Analysis, seeds: int) -> Cost:
+    """Return the cost of training with every remedy, of the sweeps over strengths, and of scoring what is trained."""
+    each = training(data, model, model.stage(entry.strategy), entry.strategy, 1)
+    models = [name for name in entry.remedies or () for _ in range(seeds)]
+    models += [name for name in ("right-reasons", "cam-energy") if name in models for _ in entry.factors or ()]
+    what = Scoring(entry.explainers, (entry.epoch,), entry.images, entry.splits, entry.backgrounds or ())
+    scored = scoring(data, model, what, entry.strategy, 1, seeds * len(entry.remedies or ()))
+    times = sum(_TIMES.get(name, 1.0) for name in models)
+    return Cost(
+        passes=each.passes * len(models) + scored.passes,
+        training_images=each.training_images * len(models),
+        seconds=each.seconds * times + scored.seconds,
+        disk=_weights(model, entry.strategy) * 4 * seeds * len(entry.remedies or ()) + scored.disk,
     )
 
 

@@ -204,7 +204,7 @@ def _analysis(study: Study, entry: Analysis, jobs: list[Job]) -> Job:
     tuning = find(tuple(jobs), f"{'/'.join(entry.run)}/02-fine-tuning")
     raw = {"source": data.source, "options": dict(data.options)} if entry.kind == "mask-quality" else {}
     same = ("study", "data", "network", "architecture", "strategy", "trained_on", "size", "alpha", "units", "weights")
-    if entry.retrain:
+    if entry.retrain or entry.kind == "remedies":
         raw |= {name: tuning.parameters[name] for name in ("epochs", "optimizer", "rate", "batch")}
     seeds = list(entry.seeds or tuning.parameters["seeds"])
     cost = _analysis_cost(data, model, entry, len(seeds))
@@ -231,6 +231,8 @@ def _analysis(study: Study, entry: Analysis, jobs: list[Job]) -> Job:
 def _analysis_cost(data: Data, model: Model, entry: Analysis, seeds: int) -> costs.Cost:
     if entry.kind == "overinterpretation":
         return costs.overinterpretation(data, model, entry, seeds)
+    if entry.kind == "remedies":
+        return costs.remedies(data, model, entry, seeds)
     if entry.kind == "infodisent":
         return costs.infodisent(data, model, entry, seeds)
     # Random weights from the head to the first block, the trained ones, their signed maps, and the authors' protocol;

@@ -22,6 +22,7 @@ import results  # noqa: E402
 import rows  # noqa: E402
 import run  # noqa: E402
 import timing  # noqa: E402
+import training_times  # noqa: E402
 import tuning  # noqa: E402
 import whole_study  # noqa: E402
 
@@ -68,6 +69,16 @@ def test_the_two_ways_agree_and_a_broken_one_is_noticed(name):
         json.dumps(compared.facts())
     finally:
         compared.close()
+
+
+def test_the_times_of_remedies_are_ratios_to_plain():
+    """A line a remedy, the first of them plain with a ratio of 1; an ensemble's members count."""
+    names = ["plain", "right-reasons", "ensemble"]
+    lines = training_times.remedies([{"name": "convnet", "size": 32}], names, number=8, epochs=2)
+    assert [line["remedy"] for line in lines] == names
+    assert lines[0]["times"] == 1
+    assert all(line["seconds"] > 0 for line in lines)
+    assert lines[2]["times"] > 1.5
 
 
 def test_multiply_adds_by_hand():
