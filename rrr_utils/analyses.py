@@ -30,7 +30,7 @@ _OWN: dict[str, tuple[str, Any]] = {
     "kinds": ("zoo", ("original", "masked", "swapped", "both")),
     "training_images": ("zoo", ()),
     "checkpoints": ("zoo", ()),
-    "steps": ("zoo", 10),
+    "steps": ("zoo", 8),
 }
 # `box` is the bounding box of the hand-made outline, in place of the silhouette.
 MASKERS = ("deeplab", "mask_rcnn", "box")

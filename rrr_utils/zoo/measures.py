@@ -109,12 +109,12 @@ def insertion_deletion(
     ranks = np.stack([_ranks(each, seed, name) for each, name in zip(maps, ids, strict=True)]).reshape(maps.shape)
     areas: list[NDArray[np.float64]] = []
     for taken, left in ((originals, blurred), (plain, originals)):
-        curve = np.empty((steps + 1, count))
-        for step in range(steps + 1):
-            chosen = (ranks < round(step * high * wide / steps))[..., None]
-            logits = np.asarray(predict(np.where(chosen, taken, left)), np.float64)
-            weights = np.exp(logits - logits.max(axis=1, keepdims=True))
-            curve[step] = weights[np.arange(count), labels] / weights.sum(axis=1)
+        levels = np.round(np.arange(steps + 1) * (high * wide / steps))
+        shown = np.where(ranks[..., None] < levels[:, None, None, None, None], taken, left)
+        logits = np.asarray(predict(shown.reshape(-1, *originals.shape[1:])), np.float64)
+        weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+        chosen = weights[np.arange(len(weights)), np.tile(labels, steps + 1)]
+        curve = (chosen / weights.sum(axis=1)).reshape(steps + 1, count)
         areas.append(np.asarray(np.trapezoid(curve, dx=1 / steps, axis=0), np.float64))
     return areas[0], areas[1]
 

@@ -38,8 +38,8 @@ SCHEMAS: dict[str, pa.Schema] = {
         ]
     ),
     # One row a model, a scored image and an explainer: measures of its map. `variant` is empty, or "randomised" for a
-    # network of the same kind whose weights were drawn anew, of which only the score is taken; `correct` is the trained
-    # model's. A zero map has no measure but the two curves.
+    # network of the same kind whose weights were drawn anew, of which only the score is taken, on fewer images;
+    # `correct` is the trained model's. A zero map has no measure but the two curves.
     "zoo_maps": pa.schema(
         [
             ("model", pa.string()),

@@ -15,14 +15,14 @@ from rrr_utils.explainers import LIME, Explainer, explain
 from rrr_utils.prepared import Prepared
 from rrr_utils.runs import Run, training_data
 from rrr_utils.seeds import integer
-from rrr_utils.stack import Stack
 from rrr_utils.zoo import measures, outcomes, records
+from rrr_utils.zoo.crowds import Crowd
 from rrr_utils.zoo.worlds import World, world
 
 TABLES = ("zoo_models", "zoo_maps")
 RANDOMISED = "randomised"
-# Asks a few times as many passes as the others: a network that knows nothing is not worth it.
-_NOT_RANDOMISED = ("lime",)
+# A network that knows nothing is asked about fewer images, and not by the explainer that asks the most passes.
+_RANDOMISED_IMAGES, _NOT_RANDOMISED = 8, ("lime",)
 _MEASURED = ("score", "signed", "pointing", "top", "iou", "box", "insertion", "deletion")
 
 
@@ -126,9 +126,8 @@ def trained(
     states: dict[tuple[Member, int], Mapping[str, NDArray]] = {}
     everything = training_data(tied.data)
     for member in progress.track(members, "trainings"):
-        place = folder / member.name
+        place, network = folder / member.name, slice_.run.start(member.seed)
         if not all(checkpoints.path(place, epoch).exists() for epoch in wanted):
-            network = slice_.run.start(member.seed)
             running = folder / f".{member.name}"
             training.train(
                 network,
@@ -144,7 +143,6 @@ def trained(
             for epoch in wanted:
                 checkpoints.write(checkpoints.path(place, epoch), checkpoints.read(checkpoints.path(running, epoch)))
             shutil.rmtree(running)
-        network = slice_.run.start(member.seed)
         for epoch in wanted:
             checkpoints.restore(network, place, epoch)
             states[member, epoch] = weights.take(network.model)
@@ -159,7 +157,7 @@ def measure(
     The explained class is the label, for wrong answers too. The same images, changes, perturbations and order of equal
     pixels for every model.
     """
-    stack, drawn = Stack(slice_.run.start(slice_.seeds[0])), Stack(_fresh(slice_.run))
+    stack, drawn = Crowd(slice_.run.start(slice_.seeds[0])), Crowd(_fresh(slice_.run))
     names = [slice_.model(tied.tie, member, epoch) for member, epoch in states]
     for name, state in zip(names, states.values(), strict=True):
         stack.add(state)
@@ -184,11 +182,13 @@ def measure(
         parts += [pd.DataFrame({**row, "explainer": each.name, "variant": "", **of}) for row, of in zip(shared, found)]
     others = [each for each in asked if each.name not in _NOT_RANDOMISED]
     missing = dict.fromkeys(_MEASURED, float("nan"))
-    for each, maps in zip(others, explain(others, drawn, pictures, labels, ids), strict=True):
+    few = np.isin(places, data.cohort("test", min(_RANDOMISED_IMAGES, slice_.images), slice_.study_seed))
+    asked_few = pictures[few], labels[few], [name for name, chosen in zip(ids, few, strict=True) if chosen]
+    for each, maps in zip(others, explain(others, drawn, *asked_few), strict=True):
         for place, row in enumerate(shared):
-            same = {**row, "explainer": each.name, "variant": RANDOMISED, **missing}
-            parts.append(pd.DataFrame({**same, "score": metric.score(masks, maps[place])}))
-    return models, pd.concat(parts, ignore_index=True)
+            same = pd.DataFrame({**row, "explainer": each.name, "variant": RANDOMISED, **missing})[few]
+            parts.append(same.assign(score=metric.score(masks[few], maps[place])))
+    return models, pd.concat(parts, ignore_index=True)[records.SCHEMAS["zoo_maps"].names]
 
 
 def _measures(maps: NDArray, signed: NDArray, masks: NDArray) -> dict[str, NDArray[np.float64]]:
@@ -203,7 +203,7 @@ def _measures(maps: NDArray, signed: NDArray, masks: NDArray) -> dict[str, NDArr
 
 
 def _curves(
-    stack: Stack, place: int, pictures: NDArray, labels: NDArray, maps: NDArray, ids: Sequence[str], slice_: Slice
+    stack: Crowd, place: int, pictures: NDArray, labels: NDArray, maps: NDArray, ids: Sequence[str], slice_: Slice
 ) -> dict[str, NDArray[np.float64]]:
     def predict(images: NDArray[np.float32]) -> NDArray[np.float32]:
         return stack(images, [place])[0]
@@ -214,7 +214,7 @@ def _curves(
     return dict(zip(("insertion", "deletion"), areas, strict=True))
 
 
-def _models(slice_: Slice, tied: World, states: States, stack: Stack) -> pd.DataFrame:
+def _models(slice_: Slice, tied: World, states: States, stack: Crowd) -> pd.DataFrame:
     right = outcomes.accuracies(stack, tied, slice_.study_seed)
     places = tied.data.where("test")
     labels = tied.data.labels[places]
@@ -244,11 +244,11 @@ def _models(slice_: Slice, tied: World, states: States, stack: Stack) -> pd.Data
             "weights": checkpoints.digest(state.values())[:16],
         }
         rows.append(slice_.run.label(pd.DataFrame([row]), member.seed).assign(trained_on=member.trained_on))
-    return pd.concat(rows, ignore_index=True)
+    return pd.concat(rows, ignore_index=True)[records.SCHEMAS["zoo_models"].names]
 
 
 def _maps(
-    asked: Sequence[Explainer], stack: Stack, pictures: NDArray, labels: NDArray, ids: Sequence[str]
+    asked: Sequence[Explainer], stack: Crowd, pictures: NDArray, labels: NDArray, ids: Sequence[str]
 ) -> Iterator[tuple[NDArray, NDArray]]:
     """Yield for each explainer its maps and its signed maps, both ``(models, n, H, W)``."""
     plain = iter(explain([each for each in asked if not isinstance(each, LIME)], stack, pictures, labels, ids))
