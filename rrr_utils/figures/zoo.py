@@ -44,9 +44,10 @@ def robustness(table: pd.DataFrame, predictors: Mapping[str, str], outcome: str,
             for kind in kinds:
                 style, part = STYLE["trained_on"][kind], table[table["trained_on"] == kind]
                 for seen, rows in part.groupby("seen"):
+                    x, y = (rows[column].to_numpy(float) for column in (name, "mean"))
                     ends = {"mean": rows[name], "low": rows[f"{name}_low"], "high": rows[f"{name}_high"]}
                     axes.errorbar(
-                        rows[name].to_numpy(float), rows["mean"].to_numpy(float), yerr=bars(rows), xerr=bars(pd.DataFrame(ends)), linestyle="none",
+                        x, y, yerr=bars(rows), xerr=bars(pd.DataFrame(ends)), linestyle="none",
                         color=style.colour, marker=style.marker, markersize=4.5, elinewidth=0.6, alpha=0.75,
                         markerfacecolor="none" if seen else style.colour, ecolor=f"{style.colour}33",
                         label=style.label + (" (trained on this)" if seen else ""),
