@@ -1,5 +1,6 @@
 """Does the score foretell robustness? Predictors and outcomes of a zoo of models, and verdicts on its hypotheses."""
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,11 +11,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from statsmodels.regression.mixed_linear_model import MixedLM
 from statsmodels.stats.multitest import multipletests
+from statsmodels.tools.sm_exceptions import ConvergenceWarning
 
 from rrr_utils import hypotheses as hypo
 from rrr_utils import seeds
 from rrr_utils.hypotheses import Hypothesis
 from rrr_utils.statistics import foretelling as stat
+from rrr_utils.statistics.intervals import proportion_interval
 from rrr_utils.zoo import records
 
 # A drop of more than so much accuracy is one that an alarm should foretell; a common cohort of fewer images, and pairs
@@ -105,6 +108,52 @@ def correlations(zoo: Zoo, outcome: str, names: Sequence[str] | None = None) -> 
     )
 
 
+def plotted(zoo: Zoo, outcome: str, names: Sequence[str]) -> pd.DataFrame:
+    """Return what `figures.robustness` draws: a row for every model that has the accuracy ``outcome``.
+
+    Also those that were trained on it, which are marked. The accuracies have Wilson's intervals, the other predictors
+    the mean over the scored images with 1.96 standard errors to either side; none are turned.
+    """
+    models = zoo.models[zoo.models[f"accuracy_{outcome}"].notna()]
+    seen = models["seen"].str.split().map(lambda seen: outcome in seen)
+    found = models[["model", "trained_on"]].assign(seen=seen)
+    for name, column in (("", f"accuracy_{outcome}"), *((name, name) for name in names)):
+        if name in ("", "test_accuracy"):
+            values = models[column if not name else "accuracy_original"]
+            ends = [proportion_interval(value * n, n) for value, n in zip(values, models["n"], strict=True)]
+            low, high = np.transpose(ends)
+        else:
+            explainer, measure, cohort = name.split("/")
+            every, right = _matrix(zoo.maps, zoo.models, explainer, measure)
+            each, counted = every[models.index], _cohorts(zoo.models, right)[cohort][models.index]
+            known = ~np.isnan(each) & counted
+            values = pd.Series(_means(each, known), index=models.index)
+            spread = np.where(known, (each - values.to_numpy()[:, None]) ** 2, 0.0).sum(axis=1)
+            n = known.sum(axis=1)
+            half = 1.96 * np.sqrt(spread / np.maximum(n - 1, 1) / np.maximum(n, 1))
+            low, high = values - half, values + half
+        ends_of = ("mean", "low", "high") if not name else (name, f"{name}_low", f"{name}_high")
+        found = found.assign(**dict(zip(ends_of, (values, low, high), strict=True)))
+    return found
+
+
+def best(table: pd.DataFrame) -> str:
+    """Return the predictor of :func:`correlations` whose rank correlation inside groups is the highest."""
+    return str(table["predictor"].iloc[int(np.nanargmax(table["groups"]))])
+
+
+def rivals(zoo: Zoo) -> list[str]:
+    """Return the predictors that the page compares: those without a map, then each explainer's, by the paper's cohort.
+
+    The score also over the images that all models of a group get right (where there are enough) and over all images.
+    """
+    names = [*hypo.PLAIN]
+    for explainer in zoo.maps["explainer"].drop_duplicates():
+        names += [f"{explainer}/{measure}/own" for measure in hypo.MEASURES]
+        names += [f"{explainer}/above/{cohort}" for cohort in ("common", "all")]
+    return [name for name in names if zoo.predictors[name].notna().any()]
+
+
 def choices(zoo: Zoo, outcome: str, names: Sequence[str]) -> pd.DataFrame:
     """Return one row a predictor: what is lost by picking each group's model by it, with its interval.
 
@@ -192,7 +241,10 @@ def mixed(zoo: Zoo, outcome: str, name: str) -> pd.DataFrame:
     kinds = pd.get_dummies(rows["trained_on"], drop_first=True, dtype=float)
     design = pd.concat([design, kinds.rename(columns=lambda kind: f"trained on {kind}")], axis=1)
     design.insert(0, "mean", 1.0)
-    fitted = MixedLM(zoo.outcomes.loc[where, outcome], design, groups=rows["group"]).fit(reml=True)
+    with warnings.catch_warnings():
+        # Groups that do not differ have a variance at its bound of zero, which is an answer.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        fitted = MixedLM(zoo.outcomes.loc[where, outcome], design, groups=rows["group"]).fit(reml=True)
     interval = fitted.conf_int().loc[design.columns]
     return pd.DataFrame(
         {

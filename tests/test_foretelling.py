@@ -287,3 +287,24 @@ def test_the_studies_ask_for_predictors_that_their_zoos_have(name):
         for entry in slices
     )
     assert count >= least
+
+
+def test_what_is_plotted():
+    """Every model, marked where it was trained on the outcome, with intervals around accuracies and means."""
+    zoo = made(True, groups=2)
+    table = foretelling.plotted(zoo, "random", ["test_accuracy", "grad_cam/above/own"])
+    assert len(table) == 32
+    assert table["seen"].tolist() == (zoo.models["trained_on"] == "masked").tolist()
+    for name in ("", "test_accuracy_", "grad_cam/above/own_"):
+        middle = table[name[:-1] or "mean"]
+        assert (table[f"{name}low"] < middle).all()
+        assert (middle < table[f"{name}high"]).all()
+    np.testing.assert_allclose(table["grad_cam/above/own"], zoo.predictors["grad_cam/above/own"])
+    row = zoo.maps[(zoo.maps["model"] == table["model"].iloc[0]) & (zoo.maps["variant"] == "") & zoo.maps["correct"]]
+    half = 1.96 * stats.sem(row["score"] - row["chance"])
+    assert table["grad_cam/above/own_high"].iloc[0] - table["grad_cam/above/own"].iloc[0] == pytest.approx(half)
+    listed = foretelling.rivals(zoo)
+    assert listed[:2] == ["test_accuracy", "mean_probability"]
+    assert "grad_cam/above/common" not in listed
+    both = foretelling.correlations(zoo, "other", ["test_accuracy", "grad_cam/above/all"])
+    assert foretelling.best(both) == "grad_cam/above/all"
