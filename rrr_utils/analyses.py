@@ -13,6 +13,7 @@ NOTEBOOKS = {
     "controls": "07-controls",
     "overinterpretation": "08-overinterpretation",
     "reliability": "09-reliability",
+    "zoo": "10-zoo",
     "remedies": "11-remedies",
     "infodisent": "12-infodisent",
 }
@@ -40,6 +41,11 @@ _OWN: dict[str, tuple[str, Any]] = {
     "subsets": ("overinterpretation", 3),
     "retrain": ("overinterpretation", False),
     "mosaics": ("reliability", 20),
+    "ties": ("zoo", (0.5, 1.0)),
+    "kinds": ("zoo", ("original", "masked", "swapped", "both")),
+    "training_images": ("zoo", ()),
+    "checkpoints": ("zoo", ()),
+    "steps": ("zoo", 8),
     "remedies": ("remedies", REMEDIES),
     "factors": ("remedies", (0.01, 0.1, 1.0, 10.0, 100.0)),
     "backgrounds": ("remedies", ("random", "other", "mean")),
@@ -48,6 +54,8 @@ _OWN: dict[str, tuple[str, Any]] = {
 }
 # `box` is the bounding box of the hand-made outline, in place of the silhouette.
 MASKERS = ("deeplab", "mask_rcnn", "box")
+# What the models of a zoo are trained on.
+TRAINED_ON = ("original", "masked", "swapped", "both")
 # The colours of `sufficient_subsets`, which needs a Keras backend that a plan does without.
 FILLS = ("neutral", "black", "white", "mean")
 BACKGROUNDS = ("random", "other", "mean", "free")
@@ -64,11 +72,15 @@ class Analysis:
     ``threshold`` probability suffices, and up to so many ``subsets`` are looked for; ``fills`` are the colours that
     mask; with ``retrain`` the network is trained anew on the first of the shares alone. ``reliability`` asks whether
     measures on so many ``mosaics`` of each class, and scores, agree, and how far a score moves when the image is hardly
-    changed. ``remedies`` trains the network anew with each of the ``remedies``, for the run's own epochs, of which
-    ``epoch`` is the last, and scores it; strengths of penalties are chosen among ``factors``, and accuracy is measured
-    behind ``backgrounds``. ``infodisent`` trains a disentangled head and two plain ones on the run's frozen backbone,
-    as ``training`` says (epochs, optimizer, rate, batch), and keeps so many ``prototypes`` of each channel. More images
-    than there are means all of them. ``seeds`` are some of the run's; empty means all of them.
+    changed. ``zoo`` trains many models like the run's, on data whose background is tied to the class with each of the
+    probabilities ``ties`` (0: photographs as they are), on each of the ``kinds`` of images, on so many
+    ``training_images`` (none: all), and measures them after each of the epochs ``checkpoints`` (none: the last), with
+    insertion and deletion in so many ``steps``. ``remedies`` trains the network anew with each of the ``remedies``, for
+    the run's own epochs, of which ``epoch`` is the last, and scores it; strengths of penalties are chosen among
+    ``factors``, and accuracy is measured behind ``backgrounds``. ``infodisent`` trains a disentangled head and two
+    plain ones on the run's frozen backbone, as ``training`` says (epochs, optimizer, rate, batch), and keeps so many
+    ``prototypes`` of each channel. More images than there are means all of them. ``seeds`` are some of the run's;
+    empty means all of them.
     """
 
     kind: str
@@ -90,6 +102,11 @@ class Analysis:
     subsets: int | None = None
     retrain: bool | None = None
     mosaics: int | None = None
+    ties: tuple[float, ...] | None = None
+    kinds: tuple[str, ...] | None = None
+    training_images: tuple[int, ...] | None = None
+    checkpoints: tuple[int, ...] | None = None
+    steps: int | None = None
     remedies: tuple[str, ...] | None = None
     factors: tuple[float, ...] | None = None
     backgrounds: tuple[str, ...] | None = None
@@ -107,10 +124,12 @@ class Analysis:
             one_of("maskers", masker, MASKERS)
         if self.kind == "mask-quality" and not self.maskers:
             raise ValueError(f"`maskers` must name at least one of {list(MASKERS)}, but the list is empty.")
-        for name, least in (("orders", 2), ("pixels", 1), ("subsets", 1), ("mosaics", 2), ("prototypes", 1)):
+        least_of = {"orders": 2, "pixels": 1, "subsets": 1, "mosaics": 2, "steps": 2, "prototypes": 1}
+        for name, least in least_of.items():
             if getattr(self, name) is not None and getattr(self, name) < least:
                 raise ValueError(f"`{name}` must be at least {least}, but {getattr(self, name)} was passed.")
-        for name, allowed in (("fills", FILLS), ("remedies", REMEDIES), ("backgrounds", BACKGROUNDS)):
+        allowed_of = {"fills": FILLS, "remedies": REMEDIES, "backgrounds": BACKGROUNDS, "kinds": TRAINED_ON}
+        for name, allowed in allowed_of.items():
             for value in getattr(self, name) or ():
                 one_of(name, value, allowed)
         if self.kind == "remedies" and "plain" not in (self.remedies or ()):
@@ -119,6 +138,22 @@ class Analysis:
             raise ValueError(f"`factors` must be a list of numbers above 0, but {list(self.factors)} was passed.")
         if self.shares is not None and not (self.shares and all(0 < share < 1 for share in self.shares)):
             raise ValueError(f"`shares` must be a list of shares between 0 and 1, but {list(self.shares)} was passed.")
+        if self.ties is not None and not (self.ties and all(0 <= tie <= 1 for tie in self.ties)):
+            raise ValueError(f"`ties` must be a list of probabilities from 0 to 1, but {list(self.ties)} was passed.")
+        if self.kind == "zoo" and not self.kinds:
+            raise ValueError(f"`kinds` must name at least one of {list(TRAINED_ON)}, but the list is empty.")
+        for name in ("ties", "kinds", "training_images", "checkpoints"):
+            values = getattr(self, name) or ()
+            if len(set(values)) < len(values):
+                raise ValueError(f"`{name}` must not repeat a value, but {list(values)} was passed.")
+        for name in ("training_images", "checkpoints"):
+            if min(getattr(self, name) or (1,)) < 1:
+                raise ValueError(f"`{name}` must be at least 1, but {list(getattr(self, name))} was passed.")
+        if max(self.checkpoints or (0,)) > self.epoch:
+            raise ValueError(
+                f"`checkpoints` must not be later than `epoch`, {self.epoch}, but {list(self.checkpoints or ())} was "
+                "passed."
+            )
         if self.training is not None:
             _check_training(self.training)
         if self.threshold is not None and not 0 < self.threshold < 1:

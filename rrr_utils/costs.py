@@ -200,6 +200,31 @@ def remedies(data: Data, model: Model, entry: Analysis, seeds: int) -> Cost:
     )
 
 
+def zoo(data: Data, model: Model, entry: Analysis, seeds: int) -> Cost:
+    """Return the cost of training a slice of the zoo, and of asking each of its checkpoints.
+
+    A checkpoint answers to its test images as they are and with six changes; its explainers run on the scored images,
+    again on a network of random weights, and each map is inserted and deleted step by step.
+    """
+    n = images_of(data)
+    train = round(n * (1 - data.test_share))
+    trainings = len(entry.ties or ()) * len(entry.kinds or ()) * seeds
+    trained = sum(min(size, train) for size in entry.training_images or (train,)) * entry.epoch * trainings
+    models = trainings * max(len(entry.training_images or ()), 1) * max(len(entry.checkpoints or ()), 1)
+    each, whole, apart = _explaining(model, entry.explainers, entry.images, models, 1.0)
+    faithful = 2 * (entry.steps or 2) * len(entry.explainers)
+    tested = 7 * (n - train)
+    forward, speed = _forward(model), SPEEDS[model.architecture]
+    asked = entry.images * (2 * whole + faithful) + tested
+    return Cost(
+        passes=models * (entry.images * (2 * each + faithful) + tested),
+        training_images=trained,
+        # Each training compiles its step, each slice its data sets.
+        seconds=forward * (speed.whole * trained + speed.engine * models * asked) + apart + 2.0 * trainings,
+        disk=400 * models * entry.images * len(entry.explainers) + 4 * _weights(model, entry.strategy) * entry.epoch,
+    )
+
+
 def mask_seconds(data: Data, masker: str) -> float:
     """Return the seconds that a masker takes for all images of a data set; one made from outlines takes none."""
     return images_of(data) * _MASK_SECONDS.get(masker, _MASK_SECONDS["outlines"])

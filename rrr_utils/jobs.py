@@ -11,6 +11,13 @@ from rrr_utils.choices import nearest
 from rrr_utils.study import Data, Model, Scoring, Study
 
 KINDS = ("masking", "head", "fine-tuning", "scoring", "figures", "analysis")
+# What analyses cost that do more than explain.
+_COSTS = {
+    "overinterpretation": costs.overinterpretation,
+    "zoo": costs.zoo,
+    "remedies": costs.remedies,
+    "infodisent": costs.infodisent,
+}
 # The notebook that reads the tables of a whole study.
 FIGURES = "04-figures"
 
@@ -202,9 +209,11 @@ def _analysis(study: Study, entry: Analysis, jobs: list[Job]) -> Job:
     data = next(data for data in study.data if data.name == entry.data)
     model = next(model for model in study.networks if model.name == entry.network)
     tuning = find(tuple(jobs), f"{'/'.join(entry.run)}/02-fine-tuning")
-    raw = {"source": data.source, "options": dict(data.options)} if entry.kind == "mask-quality" else {}
+    # These open the data set themselves.
+    opens = entry.kind in ("mask-quality", "zoo")
+    raw = {"source": data.source, "options": dict(data.options)} if opens else {}
     same = ("study", "data", "network", "architecture", "strategy", "trained_on", "size", "alpha", "units", "weights")
-    if entry.retrain or entry.kind == "remedies":
+    if entry.retrain or entry.kind in ("remedies", "zoo"):
         raw |= {name: tuning.parameters[name] for name in ("epochs", "optimizer", "rate", "batch")}
     seeds = list(entry.seeds or tuning.parameters["seeds"])
     cost = _analysis_cost(data, model, entry, len(seeds))
@@ -229,12 +238,8 @@ def _analysis(study: Study, entry: Analysis, jobs: list[Job]) -> Job:
 
 
 def _analysis_cost(data: Data, model: Model, entry: Analysis, seeds: int) -> costs.Cost:
-    if entry.kind == "overinterpretation":
-        return costs.overinterpretation(data, model, entry, seeds)
-    if entry.kind == "remedies":
-        return costs.remedies(data, model, entry, seeds)
-    if entry.kind == "infodisent":
-        return costs.infodisent(data, model, entry, seeds)
+    if entry.kind in _COSTS:
+        return _COSTS[entry.kind](data, model, entry, seeds)
     # Random weights from the head to the first block, the trained ones, their signed maps, and the authors' protocol;
     # or an image as it is, five times disturbed or drawn anew, and the mosaics.
     networks = {"controls": 9, "reliability": 7}.get(entry.kind, 1)

@@ -11,9 +11,10 @@ from typing import Any
 
 import yaml
 
-from rrr_utils import analyses
+from rrr_utils import analyses, hypotheses
 from rrr_utils.analyses import Analysis
 from rrr_utils.choices import nearest, one_of
+from rrr_utils.hypotheses import Hypothesis
 
 NETWORKS = ("vgg16", "resnet50", "mobilenet", "convnet")
 STRATEGIES = ("dense", "blocks4-5", "blocks1-3", "all")
@@ -141,7 +142,10 @@ class Scoring:
 
 @dataclass(frozen=True)
 class Study:
-    """A study: the data, the networks, the scoring and what is analysed beyond it; no paths and no thread counts."""
+    """A study: the data, the networks, the scoring and what is analysed beyond it; no paths and no thread counts.
+
+    ``hypotheses`` are what it expects of its tables, written down before they exist; no job depends on them.
+    """
 
     name: str
     title: str
@@ -152,9 +156,11 @@ class Study:
     seed: int = 0
     seeds: tuple[int, ...] = (0,)
     analyses: tuple[Analysis, ...] = ()
+    hypotheses: tuple[Hypothesis, ...] = ()
 
     def __post_init__(self) -> None:
         _name(self.name)
+        hypotheses.check(self.hypotheses)
         for what, entries in (("data", self.data), ("networks", self.networks)):
             names = [entry.name for entry in entries]
             if not names:

@@ -30,6 +30,7 @@ _TITLES = {
     "07-controls": "Controls",
     "08-overinterpretation": "Overinterpretation",
     "09-reliability": "Reliability",
+    "10-zoo": "A zoo of models",
     "11-remedies": "Remedies",
     "12-infodisent": "Disentangled heads",
 }

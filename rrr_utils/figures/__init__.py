@@ -16,6 +16,7 @@ from rrr_utils.figures.reliability import alphas, stability
 from rrr_utils.figures.speed import speed_growth, speed_ratios
 from rrr_utils.figures.story import story, story_in_words
 from rrr_utils.figures.style import BACKGROUND_LABELS, STYLE, Style
+from rrr_utils.figures.zoo import images_needed, rivals, robustness
 
 __all__ = [
     "BACKGROUND_LABELS",
@@ -34,11 +35,14 @@ __all__ = [
     "differences",
     "error_by_samples",
     "explanation_grid",
+    "images_needed",
     "mask_grid",
     "mask_pairs",
     "overlap_histogram",
     "picture_row",
     "prototypes_by_run",
+    "rivals",
+    "robustness",
     "running_means",
     "score_by_explainer",
     "score_differences",

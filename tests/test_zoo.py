@@ -1,0 +1,380 @@
+"""The zoo: rivals of the score by hand, worlds and holes by property, outcomes of models whose answer is known."""
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import auc
+
+from rrr_utils import checkpoints, datasets, jobs, paths, prepared, remake, scoring, study, training
+from rrr_utils.datasets import confounded
+from rrr_utils.masks import open_masker
+from rrr_utils.runs import Run
+from rrr_utils.zoo import fills, measures, outcomes, records, slices, worlds
+
+# One row of four pixels is an image.
+MASK = np.array([[[1, 1, 0, 0]]], np.uint8)
+
+
+def row(*values):
+    return np.array([[values]], np.float64)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [((0, 9, 3, 1), 1.0), ((0, 1, 3, 9), 0.0), ((5, 5, 5, 1), 2 / 3), ((0, 0, 0, 0), np.nan)],
+)
+def test_the_pointing_game_by_hand(values, expected):
+    """The highest pixel on the object is a hit; of three that are equal, two on the object are two thirds of one."""
+    np.testing.assert_allclose(measures.pointing(MASK, row(*values)), [expected])
+
+
+@pytest.mark.parametrize(
+    ("values", "share", "expected"),
+    [
+        ((9, 1, 8, 0), 0.5, 0.5),
+        ((9, 8, 1, 0), 0.5, 1.0),
+        # Two places: 9, and one of the three 4s, of which one is on the object.
+        ((9, 4, 4, 4), 0.5, (1 + 1 / 3) / 2),
+        ((0, 0, 0, 0), 0.5, np.nan),
+        # A tenth of four pixels, rounded up, is one.
+        ((1, 2, 3, 0), 0.1, 0.0),
+    ],
+)
+def test_the_top_pixels_by_hand(values, share, expected):
+    """Pixels that share the last place count by as much as there is room."""
+    np.testing.assert_allclose(measures.top_inside(MASK, row(*values), share), [expected])
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ((1.0, 0.6, 0.5, 0.0), 1.0),  # at 0.55 exactly the object
+        ((1.0, 0.2, 0.5, 0.0), 2 / 3),  # at 0.2: three pixels, two of them right; at 0.6: 1 / 2
+        ((0.0, 0.0, 0.0, 1.0), 0.0),
+        ((2.0, 1.2, 1.0, 0.0), 1.0),  # the scale does not matter
+    ],
+)
+def test_the_best_overlap_by_hand(values, expected):
+    """The threshold is chosen for the map."""
+    np.testing.assert_allclose(measures.best_iou(MASK, row(*values)), [expected])
+
+
+def test_boxes_and_signs_by_hand():
+    """The box spans what lies between the object's ends; signed relevance on the object counts against all of it."""
+    cross = np.array([[[0, 1, 0, 0], [1, 0, 1, 0], [0, 1, 0, 0]]])
+    np.testing.assert_array_equal(measures.boxes(cross), [[[1, 1, 1, 0]] * 3])
+    np.testing.assert_allclose(measures.signed_score(MASK, row(3, -1, 2, -2)), [2 / 8])
+    np.testing.assert_allclose(measures.signed_score(MASK, row(-1, 0, 0, 0)), [-1])
+    np.testing.assert_allclose(measures.signed_score(MASK, row(0, 0, 0, 0)), [np.nan])
+
+
+def test_insertion_and_deletion_by_hand():
+    """A model that is sure as long as it sees the first pixel: deleted first, it is lost at once; last, at the end."""
+
+    def predict(images):
+        seen = images[:, 0, 0, 0] == 200
+        return np.stack([np.where(seen, 50.0, -50.0), np.zeros(len(images))], axis=1)
+
+    picture = np.zeros((1, 1, 4, 3))
+    picture[0, 0, 0] = 200
+    given = {"steps": 4, "seed": 0}
+    for values, insertion, deletion in (((9, 3, 2, 1), [0, 1, 1, 1, 1], [1, 0, 0, 0, 0]),
+                                        ((1, 9, 3, 2), [0, 0, 0, 0, 1], [1, 1, 1, 1, 0])):  # fmt: skip
+        found = measures.insertion_deletion(predict, picture, np.array([0]), row(*values), 127.5, ["a"], **given)
+        expected = [auc(np.linspace(0, 1, 5), curve) for curve in (insertion, deletion)]
+        np.testing.assert_allclose(np.concatenate(found), expected, atol=1e-6)
+
+
+def test_equal_pixels_go_in_one_order_for_every_map():
+    """Maps that rank pixels alike have the same areas whatever their scale; the order is the image's own."""
+    rng = np.random.default_rng(0)
+    pictures = rng.uniform(0, 255, (2, 8, 8, 3))
+
+    def predict(images):
+        return np.stack([images[:, :4].mean(axis=(1, 2, 3)), images[:, 4:].mean(axis=(1, 2, 3))], axis=1) / 20
+
+    flat = np.ones((2, 8, 8))
+    given = (predict, pictures, np.array([0, 1]))
+    one, other, swapped = (
+        measures.insertion_deletion(*given, maps, 0, ids, steps=5)
+        for maps, ids in ((flat, ["a", "b"]), (7 * flat, ["a", "b"]), (flat, ["b", "a"]))
+    )
+    np.testing.assert_array_equal(one, other)
+    assert not np.allclose(one, swapped)
+
+
+def test_masks_of_another_shape_are_refused():
+    """Both shapes are named."""
+    with pytest.raises(ValueError, match=r"\(1, 1, 4\) and \(1, 4, 1\)"):
+        measures.pointing(MASK, np.ones((1, 4, 1)))
+
+
+def test_a_hole_in_stripes_is_filled_with_stripes():
+    """A pattern that repeats is restored exactly, and the background is not touched."""
+    rows = np.arange(40)[:, None, None] % 8 * 30
+    whole = np.broadcast_to(rows, (1, 40, 40, 3)).astype(np.uint8)
+    mask = np.zeros((1, 40, 40))
+    mask[0, 9:23, 11:20] = 1
+    shown = np.where(mask[..., None] > 0, 255, whole).astype(np.uint8)
+    np.testing.assert_array_equal(fills.without_objects(shown, mask), whole)
+
+
+def test_a_hole_in_noise_shows_no_outline():
+    """What fills the hole has the spread of what is around it, where the nearest pixels run together into a star."""
+    made, masks, *_ = confounded.generate(images=4, size=64, background="noise", p=1.0)
+    filled = fills.without_objects(made, masks)
+    inside = masks > 0
+    np.testing.assert_array_equal(filled[~inside], made[~inside])
+    for picture, hole in zip(filled.astype(float), inside, strict=True):
+        change = np.abs(np.diff(picture, axis=1)).mean(axis=2)
+        within = hole[:, 1:] & hole[:, :-1]
+        outside = ~hole[:, 1:] & ~hole[:, :-1]
+        assert change[within].mean() == pytest.approx(change[outside].mean(), rel=0.1)
+
+
+def test_an_object_that_no_move_avoids_is_filled_all_the_same():
+    """Where the object is most of the picture nothing of it is left; one that is all of it has no surroundings."""
+    picture = np.full((1, 10, 10, 3), 50, np.uint8)
+    mask = np.zeros((1, 10, 10))
+    mask[0, 1:9, 1:9] = 1
+    picture[mask > 0] = 200
+    assert (fills.without_objects(picture, mask) == 50).all()
+    with pytest.raises(ValueError, match="covers its whole image"):
+        fills.without_objects(picture, np.ones((1, 10, 10)))
+
+
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory):
+    """120 generated images at 64 px, made ready, in a folder of runs of their own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RRR_RUNS", str(tmp_path_factory.mktemp("runs")))
+        dataset = datasets.open_dataset("confounded", None, {"images": 120})
+        folder = paths.runs() / "s" / "d"
+        prepared.prepare("s", "d", dataset, open_masker("outlines", dataset), [64, 32], folder, test_share=0.5, seed=0)
+        yield prepared.load(folder, 64)
+
+
+def corner(images):
+    """The class whose tint the picture's rim has: a model that looks at the background alone."""
+    rim = np.concatenate([images[:, :2].reshape(len(images), -1, 3), images[:, -2:].reshape(len(images), -1, 3)], 1)
+    return (rim[..., 0].mean(axis=1) < rim[..., 2].mean(axis=1)).astype(int)
+
+
+def shape(images):
+    """Disk or cross by the one plain colour in the picture: a model that looks at the object alone."""
+    answers = []
+    for picture in np.asarray(images):
+        colours = Counter(map(tuple, picture.reshape(-1, 3).tolist()))
+        plain = [colour for colour, count in colours.items() if 100 < count < 2000]
+        if not plain:
+            answers.append(0)
+            continue
+        there = (picture == np.array(plain[0])).all(axis=2)
+        rows, columns = np.flatnonzero(there.any(axis=1)), np.flatnonzero(there.any(axis=0))
+        # A disk fills 0.79 of its box, a cross of these arms 0.44.
+        answers.append(int(there.sum() < 0.6 * (np.ptp(rows) + 1) * (np.ptp(columns) + 1)))
+    return np.array(answers)
+
+
+@pytest.mark.parametrize("tie", [0.5, 1.0])
+def test_outcomes_of_models_whose_answer_is_known(ready, tie):
+    """The background's model falls as the background changes, the object's only when the object is gone."""
+    world = worlds.world(ready, "confounded", {"images": 120}, tie, 0)
+
+    def predict(images):
+        return np.stack([np.eye(2)[model(images)] for model in (corner, shape)])
+
+    found = outcomes.accuracies(predict, world, 0)
+    tested = [dataset_label(world, place) for place in world.data.where("test")]
+    share = np.mean(tested)
+    background, looks_at_object = np.transpose([found[variant] for variant in outcomes.VARIANTS])
+    by_variant = dict(zip(outcomes.VARIANTS, background, strict=True))
+    assert by_variant["original"] == by_variant["removed"] == pytest.approx(share)
+    assert by_variant["flipped"] == 0
+    assert by_variant["other"] == pytest.approx(0.5, abs=0.2)
+    assert by_variant["free"] == pytest.approx(0.5, abs=0.2)
+    of_object = dict(zip(outcomes.VARIANTS, looks_at_object, strict=True))
+    assert of_object.pop("removed") == 0.5
+    assert set(of_object.values()) == {1.0}
+
+
+def dataset_label(world, place):
+    """Whether the background of an image is that of its class, seen by its tint."""
+    return corner(world.data.images[[place]])[0] == world.data.labels[place]
+
+
+def test_a_tie_changes_the_background_and_nothing_else(ready):
+    """Objects, labels and split are the same for every tie; the share of tied backgrounds is the tie."""
+    weak, strong = (worlds.world(ready, "confounded", {"images": 120}, tie, 0) for tie in (0.6, 1.0))
+    inside = np.asarray(ready.masks) > 0
+    np.testing.assert_array_equal(weak.data.images[inside], strong.data.images[inside])
+    np.testing.assert_array_equal(weak.flipped, strong.flipped)
+    assert weak.data.ids == ready.ids
+    assert np.mean(corner(strong.data.images) == ready.labels) == 1
+    assert np.mean(corner(weak.data.images) == ready.labels) == pytest.approx(0.6, abs=0.12)
+    assert np.mean(corner(strong.flipped) == ready.labels) == 0
+
+
+def test_photographs_are_confounded_through_their_masks(ready):
+    """The object stays, its background is the class's texture as often as the tie says; a tie of 0 changes nothing."""
+    asked = (ready, "oxford_pets", {})
+    world, plain = worlds.world(*asked, 0.75, 3), worlds.world(*asked, 0, 3)
+    inside = np.asarray(ready.masks) > 0
+    np.testing.assert_array_equal(world.data.images[inside], np.asarray(ready.images)[inside])
+    np.testing.assert_array_equal(plain.data.images, ready.images)
+    assert plain.flipped is None
+    assert outcomes.changed(plain, ready.where("test"), "flipped", 0) is None
+    assert outcomes.changed(plain, ready.where("test"), "free", 0) is None
+    # Class 0 is red, class 1 is cyan.
+    shown = (world.data.images[:, 0, :, 0].mean(axis=1) < world.data.images[:, 0, :, 2].mean(axis=1)).astype(int)
+    assert np.mean(shown == ready.labels) == pytest.approx(0.75, abs=0.12)
+    assert not (world.flipped[:, 0, :, 0].mean(axis=1) < world.flipped[:, 0, :, 2].mean(axis=1))[
+        ready.labels == 1
+    ].any()
+    again = worlds.world(*asked, 0.75, 3)
+    np.testing.assert_array_equal(again.data.images, world.data.images)
+
+
+def test_the_known_tie_by_hand():
+    """What a model saw: the tie, a guess, or the mean of the two."""
+    kinds = ("original", "masked", "swapped", "both")
+    assert [outcomes.known_tie(kind, 0.9) for kind in kinds] == [0.9, 0.5, 0.5, 0.7]
+    assert np.isnan(outcomes.known_tie("original", 0.0))
+    assert set(outcomes.TRAINED) == set(kinds)
+
+
+@pytest.fixture(scope="module")
+def slice_(ready):
+    run = Run("s", "d", "small", "all", "original", "convnet", 32)
+    stage, kinds = training.Stage(2, "adam", 1e-3), ["original", "swapped"]
+    varied = {"ties": [0.5, 1.0], "kinds": kinds, "training_images": [20], "seeds": [0, 1], "checkpoints": [1, 2]}
+    return slices.Slice(run, "confounded", {"images": 120}, stage, **varied, images=6, steps=4, study_seed=0)
+
+
+EXPLAINERS = [{"name": "grad_cam"}, {"name": "occlusion", "patch": 8, "stride": 8}, {"name": "lime", "samples": 20}]
+
+
+@pytest.fixture(scope="module")
+def measured(slice_, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("slice")
+    data, asked = slice_.run.images(), scoring.explainers(EXPLAINERS, 0)
+    return *slices.measure_slice(slice_, data, asked, folder), data, asked, folder
+
+
+def test_every_model_has_its_rows(measured, tmp_path):
+    """8 models a tie, each with 3 explainers and 2 randomised ones on 6 images; tables keep their schemas."""
+    models, maps, *_ = measured
+    assert len(models) == 2 * 8
+    assert models["model"].is_unique
+    assert models.groupby("group").size().tolist() == [8, 8]
+    assert models["group"].unique().tolist() == ["d-p050/small-all", "d-p100/small-all"]
+    assert models.groupby("training").size().eq(2).all()
+    assert models["weights"].nunique() == 16
+    counts = maps.groupby(["variant", "explainer"]).size()
+    assert counts["", "lime"] == counts["randomised", "occlusion"] == 16 * 6
+    assert ("randomised", "lime") not in counts
+    assert set(models.loc[models["trained_on"] == "swapped", "seen"]) == {"other free flipped"}
+    for name, frame in (("zoo_models", models), ("zoo_maps", maps)):
+        records.write(frame, tmp_path / f"{name}.parquet", name)
+        pd.testing.assert_frame_equal(records.read(tmp_path / f"{name}.parquet", name), frame)
+    with pytest.raises(ValueError, match=r"missing: \['weights'\]"):
+        records.write(models.drop(columns="weights"), tmp_path / "x.parquet", "zoo_models")
+
+
+def test_rows_are_what_the_model_says_alone(slice_, measured):
+    """One model, trained and asked by itself, has the row that it has in company; so have its scores."""
+    models, maps, data, asked, folder = measured
+    tied = worlds.world(data, slice_.source, slice_.options, 1.0, 0)
+    member = slices.Member("swapped", 20, 1)
+    states = slices.trained(slice_, tied, [member], folder / "again", [2])
+    alone, its_maps = slices.measure(slice_, tied, states, asked)
+    name = slice_.model(1.0, member, 2)
+    row = models[models["model"] == name].reset_index(drop=True)
+    assert alone["weights"].tolist() == row["weights"].tolist()
+    pd.testing.assert_frame_equal(alone, row, rtol=1e-4)
+    same = maps[maps["model"] == name].reset_index(drop=True)
+    pd.testing.assert_frame_equal(its_maps, same, check_dtype=False, rtol=1e-3, atol=1e-4)
+    # And what a plain scoring of the network says.
+    network = slice_.run.start(1)
+    checkpoints.restore(network, folder / "again" / member.name, 2)
+    places = data.cohort("test", 6, 0)
+    ids = [data.ids[place] for place in places]
+    scores = scoring.score_images(
+        network, tied.data.images[places], data.masks[places], data.labels[places], ids, asked
+    )
+    here = same[same["variant"] == ""].set_index(["explainer", "image"])["score"]
+    there = scores.set_index(["explainer", "image"])["score"]
+    np.testing.assert_allclose(here, there.loc[here.index], atol=1e-3)
+
+
+def test_an_interrupted_slice_goes_on(slice_, measured, monkeypatch):
+    """Finished groups are read and not computed; a finished training is not repeated."""
+    models, maps, data, asked, folder = measured
+
+    def refuse(*_, **__):
+        raise AssertionError("it is computed again")
+
+    tied = worlds.world(data, slice_.source, slice_.options, 0.5, 0)
+    member = slices.Member("original", 20, 0)
+    first = slices.trained(slice_, tied, [member], folder / "kept")
+    monkeypatch.setattr(training, "train", refuse)
+    again = slices.trained(slice_, tied, [member], folder / "kept")
+    assert first.keys() == again.keys()
+    monkeypatch.setattr(slices, "measure", refuse)
+    read = slices.measure_slice(slice_, data, asked, folder)
+    pd.testing.assert_frame_equal(read[0], models)
+    pd.testing.assert_frame_equal(read[1], maps)
+    with pytest.raises(AssertionError, match="computed again"):
+        slices.measure_slice(replace(slice_, ties=[0.7]), data, asked, folder)
+
+
+REMADE = """
+name: little
+title: A zoo of one group
+about: Two models, to make one of them again.
+seeds: [0]
+data:
+  - {name: first, source: confounded, options: {images: 40, size: 32}, test_share: 0.5}
+networks:
+  - name: small
+    architecture: convnet
+    size: 32
+    weights: null
+    strategies: [all]
+    tuning: {epochs: 1, optimizer: adam, rate: 1.0e-3, batch: 10}
+scoring: {epochs: [1], images: 2, explainers: [{name: grad_cam}]}
+analyses:
+  - {kind: zoo, data: first, network: small, strategy: all, epoch: 1, images: 4, ties: [1.0],
+     kinds: [original, masked], explainers: [{name: grad_cam}]}
+"""
+
+
+def test_one_command_makes_a_row_again(tmp_path, monkeypatch):
+    """From the study file and the model's name alone: the same row as in the slice, beside the published one."""
+    monkeypatch.setenv("RRR_RUNS", str(tmp_path / "runs"))
+    (tmp_path / "little.yaml").write_text(REMADE)
+    plan = study.load(tmp_path / "little.yaml")
+    name = "first-p100/small-all/masked-all-seed0/epoch-01"
+    models, maps = remake.remake(plan, name)
+    assert models["model"].tolist() == [name]
+    assert (models["study"].item(), models["training_images"].item(), len(maps)) == ("little", 20, 8)
+    (job,) = (job for job in jobs.of(plan) if job.notebook == "10-zoo")
+    whole = replace(remake.slice_of(job.parameters), run=Run("little-again", "first", "small", "all", "original",
+                                                             "convnet", 32))  # fmt: skip
+    both, _ = slices.measure_slice(whole, whole.run.images(), scoring.explainers([{"name": "grad_cam"}], 0), tmp_path)
+    pd.testing.assert_frame_equal(
+        models, both[both["model"] == name].assign(study="little").reset_index(drop=True), rtol=1e-4
+    )
+    published = tmp_path / "data" / "results" / "little" / "10-zoo--x"
+    records.write(models, published / "zoo_models.parquet", "zoo_models")
+    records.write(maps, published / "zoo_maps.parquet", "zoo_maps")
+    monkeypatch.setenv("RRR_ROOT", str(tmp_path))
+    found = remake.compare(plan, name)
+    assert found.columns.tolist() == ["published", "again"]
+    assert found.loc["weights", "published"] == found.loc["weights", "again"]
+    assert found.loc["grad_cam score", "again"] == pytest.approx(found.loc["grad_cam score", "published"], abs=1e-6)
+    with pytest.raises(ValueError, match="Did you mean 'first-p100/small-all/masked-all-seed0/epoch-01'"):
+        remake.remake(plan, "first-p100/small-all/masked-al-seed0/epoch-01")
