@@ -43,7 +43,7 @@ WAYS = {
     ),
     "the authors": lambda: perturbing.as_the_authors(**SHALLOW, timed=1, checkpoints=2),
     "occlusion": lambda: perturbing.occlusion("vgg16", 96, patch=32, stride=32),
-    "study": lambda: whole_study.study(64, number=16, scored=2, samples=20, epochs=1, strategies=("dense",)),
+    "study": lambda: whole_study.study(64, number=16, scored=2, samples=20, epochs=2, strategies=("dense",)),
 }
 
 
