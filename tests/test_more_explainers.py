@@ -344,7 +344,7 @@ def test_layer_cam_of_all_layers_step_by_step(curved, pictures):
     )
     classes = [2, 0, 1]
     with tf.GradientTape() as tape:
-        *layers, logits = both(pictures.astype(np.float32))
+        *layers, logits = both([pictures.astype(np.float32)])
         chosen = tf.reduce_sum(logits * tf.one_hot(classes, 3))
     slopes = tape.gradient(chosen, layers)
     for number in range(3):
@@ -398,7 +398,7 @@ def test_sise_step_by_step(curved, pictures, output):
     )
     image, label = pictures[:1].astype(np.float32), 0
     with tf.GradientTape() as tape:
-        *layers, logits = both(image)
+        *layers, logits = both([image])
         chosen = logits[:, label]
     slopes = tape.gradient(chosen, layers)
     plain = np.broadcast_to(curved.neutral, image.shape)
