@@ -8,9 +8,9 @@ import numpy as np
 from rrr_utils.networks import Network, node_of
 from rrr_utils.preprocessing import NEUTRAL, Preprocess, mode_of
 
-_CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)
+CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D)
 # Layers behind the last convolution that change where or how much is seen, not what: Grad-CAM reads before them.
-_NOT_FEATURES = (
+NOT_FEATURES = (
     keras.layers.MaxPooling2D,
     keras.layers.AveragePooling2D,
     keras.layers.Dropout,
@@ -219,9 +219,9 @@ def _last_features(flat: keras.Model) -> str:
     """Return the last layer with a map of more than one cell at or behind a convolution, or ""."""
     name, convolved = "", False
     for layer in flat.layers:
-        convolved = convolved or isinstance(layer, _CONVOLUTIONS)
+        convolved = convolved or isinstance(layer, CONVOLUTIONS)
         shape = node_of(flat, layer).outputs[0].shape
-        if convolved and len(shape) == 4 and min(shape[1:3]) > 1 and not isinstance(layer, _NOT_FEATURES):
+        if convolved and len(shape) == 4 and min(shape[1:3]) > 1 and not isinstance(layer, NOT_FEATURES):
             name = layer.name
     return name
 

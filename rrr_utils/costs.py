@@ -53,6 +53,15 @@ _HELD = 5 * 1024**3 // 8
 # count for half of what they take, as all times here are for two.
 _SEGMENTATION_SECONDS = 0.14
 _REGRESSION_SECONDS = 0.004
+# Channels of the last layer of every resolution.
+_CHANNELS = {
+    "vgg16": (64, 128, 256, 512, 512),
+    "resnet50": (64, 256, 512, 1024, 2048),
+    "mobilenet": (64, 128, 256, 512, 1024),
+    "convnet": (16, 32, 48),
+}
+# Of an image, and how often SEDC enlarges a set of them before the class changes.
+_SUPERPIXELS, _ENLARGED = 50, 10
 # An image in one step of a head's training on kept features.
 _HEAD_SECONDS = 0.001
 _MASK_SECONDS = {"outlines": 0.005, "deeplab": 0.03, "mask_rcnn": 4.0}
@@ -298,14 +307,36 @@ def _explaining(
             each += explainer.get("samples", 1000)
             whole += explainer.get("samples", 1000) * shared
             apart += pictures * (_SEGMENTATION_SECONDS + _REGRESSION_SECONDS * checkpoints)
+        elif name == "rise":
+            each += explainer.get("samples", 4000)
+            whole += explainer.get("samples", 4000) * shared
+        elif name in ("score_cam", "sise"):
+            masks = _masks(model, name, explainer.get("channels"))
+            each += 3 + masks
+            whole += 3 + masks
+        elif name == "sedc":
+            passes = _SUPERPIXELS * (1 + min(explainer.get("steps", 50), _ENLARGED))
+            each += passes
+            whole += passes
+            apart += pictures * _SEGMENTATION_SECONDS
         elif name in ("integrated_gradients", "smooth_grad"):
             gradients = explainer.get(*(("steps", 32) if name == "integrated_gradients" else ("samples", 25)))
             each += 3 * gradients
             whole += 3 * gradients
         else:
-            each += 3  # a pass and a gradient
-            whole += 3
+            layers = len(_CHANNELS[model.architecture]) if explainer.get("layers") == "all" else 1
+            each += 3 * layers  # a pass and a gradient
+            whole += 3 * layers
     return each, whole, apart
+
+
+def _masks(model: Model, name: str, most: int | None) -> int:
+    """Return about how many masks Score-CAM or SISE makes of channels; half of them have a gradient above 0."""
+    width = model.alpha if model.architecture == "mobilenet" else 1.0
+    channels = [round(count * width) for count in _CHANNELS[model.architecture]]
+    if name == "score_cam":
+        return min(channels[-1], most or channels[-1])
+    return sum(min(round(count / 2), most or count) for count in channels)
 
 
 def _forward(model: Model) -> float:

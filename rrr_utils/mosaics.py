@@ -18,7 +18,7 @@ LOWER_IS_BETTER = MEASURES[5:]
 # What maps without negative values have: every other measure would count what is not there.
 POSITIVE = ("precision",)
 # Explainers whose sign says for or against the class. Grad-CAM's published map is clipped, Grad-CAM++ has no sign.
-SIGNED = ("lime", "occlusion", "integrated_gradients", "smooth_grad")
+SIGNED = ("lime", "occlusion", "integrated_gradients", "smooth_grad", "rise")
 
 # What a measure is where it divides by nothing: missing, or what the code of Fresz et al. gives.
 ZEROS = ("missing", "authors")

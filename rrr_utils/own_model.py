@@ -14,7 +14,7 @@ from rrr_utils import adoption, datasets, paths, prepared, progress, saved_model
 from rrr_utils import explainers as explainers_of
 from rrr_utils.choices import one_of
 from rrr_utils.datasets import folder
-from rrr_utils.explainers import CAM, Explainer
+from rrr_utils.explainers import READING, Explainer
 from rrr_utils.explainers.base import as_forward
 from rrr_utils.masks import open_masker
 from rrr_utils.networks import Network
@@ -138,10 +138,10 @@ def _explainers(asked: Sequence[Any], network: Network, seed: int) -> tuple[Expl
     names = [each.name for each in made]
     if len(set(names)) < len(names):
         raise ValueError(f"`explainers` must differ, but {names} were passed. Examine the model twice.")
-    if not network.grad_cam_layer and any(isinstance(each, CAM) for each in made):
+    if not network.grad_cam_layer and any(isinstance(each, READING) for each in made):
         raise ValueError(
-            f"{network.name} has no convolution, and Grad-CAM reads one. Ask for ['occlusion', 'lime'], which work on "
-            f"any model, or name a `layer` whose output is a map."
+            f"{network.name} has no convolution, and Grad-CAM and its kin read one. Ask for ['occlusion', 'lime'], "
+            f"which work on any model, or name a `layer` whose output is a map."
         )
     return tuple(made)
 

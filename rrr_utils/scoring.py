@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from rrr_utils import draws, metric, networks, progress, tables
-from rrr_utils.explainers import Explainer, explain, explainer
+from rrr_utils.explainers import DRAWING, Explainer, explain, explainer
 from rrr_utils.explainers.base import as_forward
 from rrr_utils.prepared import Prepared
 from rrr_utils.runs import Run
@@ -188,10 +188,10 @@ def rows_of(
 def explainers(settings: Sequence[Mapping[str, Any]], seed: int) -> list[Explainer]:
     """Return the explainers that a study asks, for example ``[{"name": "lime", "samples": 200}]``.
 
-    Those that draw perturbations (LIME, SmoothGrad) get the study's seed.
+    Those that draw perturbations (LIME, SmoothGrad, RISE) get the study's seed.
     """
     draws: dict[str, Any] = {"seed": seed}
-    return [explainer(**(draws if each["name"] in ("lime", "smooth_grad") else {}), **each) for each in settings]
+    return [explainer(**(draws if each["name"] in DRAWING else {}), **each) for each in settings]
 
 
 class AvgScore(keras.callbacks.Callback):

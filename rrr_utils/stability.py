@@ -12,11 +12,10 @@ from PIL import Image
 from scipy import ndimage
 
 from rrr_utils import progress, scoring, tables
+from rrr_utils.explainers import DRAWING
 from rrr_utils.prepared import Prepared
 from rrr_utils.runs import Run
 
-# Explainers that draw: another seed is another map of the same network and image.
-DRAWING = ("lime", "smooth_grad")
 # Masks are wrong by about this share of a side; at least a pixel.
 _BORDER = 0.01
 _AT_ONCE = 16

@@ -21,7 +21,10 @@ STRATEGIES = ("dense", "blocks4-5", "blocks1-3", "all")
 TRAINED_ON = ("original", "masked", "swapped", "both")
 SOURCES = ("confounded", "dogs_vs_cats", "caltech101", "oxford_pets", "folder")
 MASKERS = ("outlines", "deeplab", "mask_rcnn")
-EXPLAINERS = ("grad_cam", "grad_cam_plus_plus", "lime", "occlusion", "integrated_gradients", "smooth_grad")
+EXPLAINERS = (
+    *("grad_cam", "grad_cam_plus_plus", "lime", "occlusion"),
+    *("integrated_gradients", "smooth_grad", "rise", "score_cam", "layer_cam", "sise", "sedc"),
+)
 AUGMENTATIONS = ("none", "authors", "input-dropout")
 DESIGNS = ("coin flips", "orthogonal")
 BACKGROUNDS = ("random", "other", "mean", "free")

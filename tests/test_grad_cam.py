@@ -320,7 +320,7 @@ def test_explaining_changes_nothing_of_the_network():
 @BOTH
 def test_a_plain_function_is_refused(kind):
     """There is no layer to read in a function, and the error says what takes one."""
-    with pytest.raises(TypeError, match=r"needs a Network.*LIME and Occlusion"):
+    with pytest.raises(TypeError, match=r"needs a Network.*LIME, Occlusion"):
         kind()(lambda images: np.zeros((len(images), 2)), np.zeros((1, 4, 4, 3)), [0])
 
 

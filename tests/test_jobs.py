@@ -133,6 +133,28 @@ def test_the_cost_of_scoring_by_hand(tiny: study.Study) -> None:
     assert cost.passes == 2 * 50 * 2 * 3 * (1 + 3 + 100 + 60) + 60 * 2 * 2 * 3
 
 
+@pytest.mark.parametrize(
+    ("explainer", "passes"),
+    [
+        ({"name": "rise", "samples": 20}, 20),
+        ({"name": "score_cam"}, 3 + 256),
+        ({"name": "score_cam", "channels": 40}, 3 + 40),
+        ({"name": "sise"}, 3 + 8 + 16 + 32 + 64 + 128),
+        ({"name": "sise", "channels": 20}, 3 + 8 + 16 + 3 * 20),
+        ({"name": "layer_cam"}, 3),
+        ({"name": "layer_cam", "layers": "all"}, 15),
+        ({"name": "sedc", "steps": 4}, 50 * 5),
+    ],
+)
+def test_the_passes_of_further_explainers_by_hand(tiny: study.Study, explainer: dict, passes: int) -> None:
+    """Of MobileNet at a quarter of its width, whose five resolutions end in 16, 32, 64, 128 and 256 channels."""
+    model = replace(tiny.networks[0], architecture="mobilenet", alpha=0.25)
+    scoring = study.Scoring(explainers=(explainer,), epochs=(1,), images=10, splits=("test",), backgrounds=())
+    data = replace(tiny.data[0], options={"images": 200})
+    cost = costs.scoring(data, model, scoring, "all", epochs=1, seeds=1)
+    assert cost.passes == 10 * (1 + passes) + 60
+
+
 def test_the_cost_of_training_by_hand(tiny: study.Study) -> None:
     """200 images, 70 % of them trained on for 2 epochs by 3 seeds; all evaluated before and after each epoch."""
     cost = costs.training(replace(tiny.data[0], options={"images": 200}), tiny.networks[0], study.Stage(2), "all", 3)

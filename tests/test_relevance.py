@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
 from rrr_utils import explainers, seeds
-from rrr_utils.explainers import LIME, GradCAM, Occlusion, relevance
+from rrr_utils.explainers import LIME, RISE, SEDC, GradCAM, Occlusion, relevance
 
 NAMES = ("cat.1", "cat.2")
 
@@ -131,7 +131,9 @@ def test_outputs_of_a_wrong_shape_are_refused_with_both_shapes():
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-@pytest.mark.parametrize("each", [Occlusion(patch=2, stride=2), LIME(samples=8)], ids=lambda each: each.name)
+@pytest.mark.parametrize(
+    "each", [Occlusion(patch=2, stride=2), LIME(samples=8), RISE(samples=8), SEDC()], ids=lambda each: each.name
+)
 def test_nan_and_infinite_logits_stop_with_the_images_name(each, value):
     """A broken network is an error that names image and explainer, not a map of zeros."""
     with pytest.raises(ValueError, match=f"{each.name}, image 'cat.1': the network's output holds"):
@@ -152,7 +154,8 @@ def test_no_images_give_no_maps():
 def test_explainers_by_name():
     """The factory knows every explainer, passes parameters on, and helps with misspelt ones."""
     papers = ("grad_cam", "grad_cam_plus_plus", "lime", "occlusion")
-    assert (*papers, "integrated_gradients", "smooth_grad") == explainers.EXPLAINERS
+    others = ("integrated_gradients", "smooth_grad", "rise", "score_cam", "layer_cam", "sise", "sedc")
+    assert (*papers, *others) == explainers.EXPLAINERS
     made = [explainers.explainer(name) for name in explainers.EXPLAINERS]
     assert [each.name for each in made] == list(explainers.EXPLAINERS)
     assert {each.protocol for each in made} == {"ours"}

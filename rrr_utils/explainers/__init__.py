@@ -11,27 +11,47 @@ from rrr_utils.choices import nearest, one_of
 from rrr_utils.explainers.base import Explainer
 from rrr_utils.explainers.grad_cam import CAM, GradCAM, GradCAMPlusPlus, together
 from rrr_utils.explainers.integrated_gradients import IntegratedGradients
+from rrr_utils.explainers.layer_cam import LayerCAM
 from rrr_utils.explainers.lime import LIME
 from rrr_utils.explainers.occlusion import Occlusion
+from rrr_utils.explainers.rise import RISE
+from rrr_utils.explainers.score_cam import ScoreCAM
+from rrr_utils.explainers.sedc import SEDC
+from rrr_utils.explainers.sise import SISE
 from rrr_utils.explainers.smooth_grad import SmoothGrad
 
 if TYPE_CHECKING:  # TensorFlow takes ten seconds to import
     from rrr_utils.stack import Stack
 
 _CLASSES: dict[str, type[Explainer]] = {
-    each.name: each for each in (GradCAM, GradCAMPlusPlus, LIME, Occlusion, IntegratedGradients, SmoothGrad)
+    each.name: each
+    for each in (
+        *(GradCAM, GradCAMPlusPlus, LIME, Occlusion),  # the paper's
+        *(IntegratedGradients, SmoothGrad, RISE, ScoreCAM, LayerCAM, SISE, SEDC),
+    )
 }
 
 EXPLAINERS = tuple(_CLASSES)
+# Those that draw perturbations, and so take a study's seed.
+DRAWING = ("lime", "smooth_grad", "rise")
+# Those that read a layer, and so need a convolution.
+READING = (CAM, LayerCAM, ScoreCAM, SISE)
 
 __all__ = [
+    "DRAWING",
     "EXPLAINERS",
     "LIME",
+    "READING",
+    "RISE",
+    "SEDC",
+    "SISE",
     "Explainer",
     "GradCAM",
     "GradCAMPlusPlus",
     "IntegratedGradients",
+    "LayerCAM",
     "Occlusion",
+    "ScoreCAM",
     "SmoothGrad",
     "explain",
     "explainer",

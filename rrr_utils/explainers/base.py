@@ -15,6 +15,8 @@ if TYPE_CHECKING:  # TensorFlow takes ten seconds to import, and a plain functio
     from rrr_utils.stack import Stack
 
 PROTOCOLS = ("ours", "authors")
+# What covers parts of an image where a plain function is explained, whose neutral colour is not known.
+GREY = 127.5
 
 # images (N, H, W, 3) -> logits (N, classes); of a Stack (checkpoints, N, classes)
 Forward = Callable[[NDArray], NDArray]
@@ -62,7 +64,7 @@ class Explainer(ABC):
         Parameters
         ----------
         network
-            A :class:`~rrr_utils.networks.Network`; for LIME and Occlusion also any function from images
+            A :class:`~rrr_utils.networks.Network`; for LIME, Occlusion, RISE and SEDC also any function from images
             ``(n, H, W, 3)`` float32 to logits ``(n, classes)``.
         images
             ``(N, H, W, 3)`` RGB from 0 to 255, uint8 or float, at the network's size.
@@ -178,7 +180,7 @@ def slopes_of(network: Any, explainer: str) -> Callable[[NDArray[np.float32], ND
     if not is_network(network):
         raise TypeError(
             f"{explainer} needs a Network, because it takes gradients, but a {type(network).__name__} was passed. "
-            "LIME and Occlusion take any function from images to logits."
+            "LIME, Occlusion, RISE and SEDC take any function from images to logits."
         )
     # Imported here because TensorFlow takes ten seconds to import, and a plain function does not need it.
     from rrr_utils import gradients
@@ -233,6 +235,17 @@ def as_forward(network: Any, batch: int) -> Forward:
         # A second model of the same layers: a pass that held the key itself would keep it from being forgotten.
         passes[batch] = engine.forward(keras.Model(network.model.inputs, network.model.outputs), batch=batch)
     return passes[batch]
+
+
+def fill_of(fill: float | Sequence[float] | None) -> NDArray[np.float32] | None:
+    """Return the colour ``fill``, a number or RGB, as float32 ``(3,)``; None where it is left to the network."""
+    return None if fill is None else np.broadcast_to(np.asarray(fill, np.float32), (3,))
+
+
+def colour_of(network: Any, fill: NDArray[np.float32] | None) -> NDArray[np.float32]:
+    """Return ``fill``, or the neutral colour of a network or of a stack's, float32 ``(3,)``; grey for functions."""
+    neutral = getattr(getattr(network, "network", network), "neutral", GREY)
+    return np.broadcast_to(np.asarray(neutral if fill is None else fill, np.float32), (3,))
 
 
 def even(count: int, batch: int) -> int:

@@ -23,7 +23,9 @@ class CAM(Explainer):
     def _explain(
         self, network: Any, images: NDArray, classes: NDArray[np.int64], ids: tuple[str, ...], signed: bool
     ) -> Iterator[NDArray]:
-        for activations, slopes in _read(network, images, classes, ids, self):
+        check_reads(network, self.name)
+        layer = network.grad_cam_layer
+        for activations, slopes in read(network, layer, images, classes, ids, self.name, self.batch, self._target):
             yield self._maps(activations, slopes, images.shape[1:3], signed)
 
     @property
@@ -140,8 +142,10 @@ def together(
     maps = [np.zeros(pictures.shape[:3], np.float32) for _ in explainers]
     for target in sorted({each._target for each in explainers}) if len(pictures) else ():
         readers = [(each, out) for each, out in zip(explainers, maps, strict=True) if each._target == target]
-        done = 0
-        for activations, slopes in _read(network, pictures, labels, names, readers[0][0]):
+        first, done = readers[0][0], 0
+        check_reads(network, first.name)
+        layer = network.grad_cam_layer
+        for activations, slopes in read(network, layer, pictures, labels, names, first.name, first.batch, target):
             here = slice(done, done + len(activations))
             for each, out in readers:
                 raw = each._maps(activations, slopes, pictures.shape[1:3], signed=False)
@@ -150,26 +154,36 @@ def together(
     return maps
 
 
-def _read(
-    network: Any, images: NDArray, classes: NDArray[np.int64], ids: tuple[str, ...], explainer: CAM
-) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
-    """Yield activations and gradients ``(n, h, w, K)`` of the images in order, a batch at a time."""
+def check_reads(network: Any, explainer: str) -> None:
+    """Raise ``TypeError`` for a plain function, which has no layer to read."""
     if not is_network(network):
         raise TypeError(
-            f"{explainer.name} needs a Network, because it reads a layer and its gradients, but a "
-            f"{type(network).__name__} was passed. LIME and Occlusion take any function from images to logits."
+            f"{explainer} needs a Network, because it reads a layer and its gradients, but a "
+            f"{type(network).__name__} was passed. LIME, Occlusion, RISE and SEDC take any function from images to "
+            "logits."
         )
+
+
+def read(
+    network: Any,
+    layer: str,
+    images: NDArray,
+    classes: NDArray[np.int64],
+    ids: tuple[str, ...],
+    explainer: str,
+    batch: int,
+    target: str = "logit",
+) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Yield activations of ``layer`` and gradients ``(n, h, w, K)`` of the images in order, ``batch`` at a time."""
     # Imported here because TensorFlow takes ten seconds to import, and other explainers do without gradients.
     from rrr_utils import gradients
 
-    for start in range(0, len(images), explainer.batch):
-        here = slice(start, start + explainer.batch)
-        found = gradients.activations_and_gradients(
-            network, network.grad_cam_layer, images[here], classes[here], explainer._target
-        )
+    for start in range(0, len(images), batch):
+        here = slice(start, start + batch)
+        found = gradients.activations_and_gradients(network, layer, images[here], classes[here], target)
         activations, slopes = (array.astype(np.float64) for array in found)
         for what, values in (("activation", activations), ("gradient", slopes)):
-            relevance.refuse_broken(what, values, ids[here], explainer.name)
+            relevance.refuse_broken(what, values, ids[here], explainer)
         yield activations, slopes
 
 

@@ -101,6 +101,17 @@ class LIME(base.Perturbing):
         """
         return self._finished(network, images, classes, ids, signed, segments=segments)
 
+    def superpixels_of(self, image: NDArray) -> NDArray[np.integer]:
+        """Return :func:`superpixels` of an image ``(H, W, 3)`` of any range, remembered by its pixels."""
+        pixels = _bytes(image)
+        key = hashlib.sha256(f"{pixels.shape}".encode() + pixels.tobytes()).hexdigest()
+        if key not in self._remembered:
+            self._remembered[key] = superpixels(pixels).astype(np.uint16)
+            if len(self._remembered) > _REMEMBERED:
+                self._remembered.popitem(last=False)
+        self._remembered.move_to_end(key)
+        return self._remembered[key]
+
     def _explain(
         self,
         network: Any,
@@ -124,7 +135,7 @@ class LIME(base.Perturbing):
         forward = base.as_forward(network, batch)
         for place in progress.track(range(len(images)), self.name):
             own, name = int(classes[place]), ids[place]
-            labels = self._superpixels(images[place]) if segments is None else _checked(segments[place], name)
+            labels = self.superpixels_of(images[place]) if segments is None else _checked(segments[place], name)
             number = max(self.samples, self.control)
             rows, labels = perturbations(labels, images.shape[1:3], number, self.seed, name, self._rows)
             few, more = rows[: self.samples], rows[self.samples :]
@@ -162,16 +173,6 @@ class LIME(base.Perturbing):
             parts.append((_softmax(logits) if self.protocol == "authors" else logits)[..., own])
         return np.concatenate(parts, axis=1) if parts else np.empty((len(places or ()), 0))
 
-    def _superpixels(self, image: NDArray) -> NDArray[np.integer]:
-        pixels = _bytes(image)
-        key = hashlib.sha256(f"{pixels.shape}".encode() + pixels.tobytes()).hexdigest()
-        if key not in self._remembered:
-            self._remembered[key] = superpixels(pixels).astype(np.uint16)
-            if len(self._remembered) > _REMEMBERED:
-                self._remembered.popitem(last=False)
-        self._remembered.move_to_end(key)
-        return self._remembered[key]
-
 
 def superpixels(image: NDArray) -> NDArray[np.int64]:
     """Return quickshift's superpixels of an image ``(H, W, 3)`` uint8, ``(224, 224)`` integers from 0 without gaps.
@@ -208,6 +209,11 @@ def perturbations(
     rows = designs.DESIGNS[design](len(numbers), samples, seeds.generator(*names))
     kept, brought = np.unique(_nearest(dense.reshape(labels.shape), size), return_inverse=True)
     return rows[:, kept], brought.reshape(size)
+
+
+def at_size(labels: NDArray[np.integer], size: tuple[int, int]) -> NDArray[np.intp]:
+    """Return labels ``(h, w)`` at ``size = (H, W)`` by nearest neighbour, renumbered from 0 without gaps."""
+    return np.unique(_nearest(labels, size), return_inverse=True)[1].reshape(size)
 
 
 def mean_colours(image: NDArray, labels: NDArray[np.intp]) -> NDArray[np.float64]:

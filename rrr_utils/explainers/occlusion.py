@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 from rrr_utils import progress
 from rrr_utils.explainers import base, relevance
 
-_GREY = 127.5
-
 
 class Occlusion(base.Perturbing):
     r"""Occlusion (Zeiler and Fergus 2014), measured against the whole image.
@@ -54,7 +52,7 @@ class Occlusion(base.Perturbing):
         self.patch, self.stride = base.at_least("patch", patch, 1), base.at_least("stride", stride, 1)
         if self.stride > self.patch:
             raise ValueError(f"`stride` must not exceed `patch` ({patch}), but {stride} was passed.")
-        self.fill = None if fill is None else np.broadcast_to(np.asarray(fill, dtype=np.float32), (3,))
+        self.fill = base.fill_of(fill)
         self.design = f"patch {patch}, stride {stride}"
 
     def _explain(
@@ -67,10 +65,9 @@ class Occlusion(base.Perturbing):
                 "A seventh of the side is the paper's."
             )
         rows, columns = (covered(length, self.patch, self.stride, self.protocol == "ours") for length in size)
-        fill = self.fill if self.fill is not None else getattr(getattr(network, "network", network), "neutral", _GREY)
         batch = base.even(1 + len(rows) * len(columns), network.batch if base.is_stack(network) else self.batch)
         answers = self._incremental(network) or _whole_passes(base.as_forward(network, batch), batch)
-        colour = np.broadcast_to(np.asarray(fill, np.float32), (3,))
+        colour = base.colour_of(network, self.fill)
         for place in progress.track(range(len(images)), self.name):
             parts = [
                 base.checked(logits, int(classes[place]), ids[place], self.name)[..., classes[place]]

@@ -39,6 +39,12 @@ STYLE: dict[str, dict[str, Style]] = {
         # Tol's wine and Okabe and Ito's yellow: of theirs none else is left that differs enough in lightness.
         "integrated_gradients": Style("integrated gradients", "#661144", "v", (0, (6, 2, 1, 2, 1, 2))),
         "smooth_grad": Style("SmoothGrad", "#F0E442", "P", (0, (2, 2))),
+        # Placed in the gaps of lightness that these leave; the eleven are seven apart at least.
+        "rise": Style("RISE", "#D35B00", "X", (0, (8, 2))),
+        "score_cam": Style("Score-CAM", "#1F1A5C", "<", (0, (4, 1, 1, 1, 1, 1))),
+        "layer_cam": Style("LayerCAM", "#8FD6A0", ">", (0, (1, 2))),
+        "sise": Style("SISE", "#0B5323", "p", (0, (6, 1, 3, 1))),
+        "sedc": Style("SEDC", "#A23000", "*", (0, (3, 3, 1, 3))),
     },
     "strategy": {
         "dense": Style("dense layers", "#E69F00", "o", "-"),
