@@ -14,6 +14,7 @@ from rrr_utils.explainers import (
     SEDC,
     SISE,
     Explainer,
+    GradCAM,
     LayerCAM,
     ScoreCAM,
     feature_layers,
@@ -145,6 +146,10 @@ def test_what_they_cannot_do_is_refused(curved):
         assert each(plain, images, np.array([0])).max() == 0
         with pytest.raises(ValueError, match=f"{each.name}, image 'x': the network's output holds NaN"):
             each(lambda given: np.full((len(given), 2), np.nan), images, np.array([0]), ["x"])
+    flat = adopted(lambda given: keras.layers.Dense(2)(keras.layers.Flatten()(given)), 32)
+    for each in (ScoreCAM(), LayerCAM(), SISE(), GradCAM()):
+        with pytest.raises(ValueError, match=r"reads the last convolution, but .* has none"):
+            each(flat, images, np.array([0]))
     with pytest.raises(ValueError, match="no signed maps with output='probability'"):
         RISE(output="probability")(curved, images, np.array([0]), signed=True)
     with pytest.raises(ValueError, match="no signed maps with layers='all'"):

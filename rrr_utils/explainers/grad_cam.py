@@ -155,12 +155,17 @@ def together(
 
 
 def check_reads(network: Any, explainer: str) -> None:
-    """Raise ``TypeError`` for a plain function, which has no layer to read."""
+    """Raise ``TypeError`` for a plain function, which has no layer to read; ``ValueError`` without a convolution."""
     if not is_network(network):
         raise TypeError(
             f"{explainer} needs a Network, because it reads a layer and its gradients, but a "
             f"{type(network).__name__} was passed. LIME, Occlusion, RISE and SEDC take any function from images to "
             "logits."
+        )
+    if not network.grad_cam_layer:
+        raise ValueError(
+            f"{explainer} reads the last convolution, but {network.name} has none. LIME, Occlusion, RISE and SEDC work "
+            "on any network, integrated gradients and SmoothGrad on any that has gradients."
         )
 
 

@@ -19,19 +19,17 @@ class LayerCAM(base.Explainer):
 
     :math:`L_{ij} = \mathrm{ReLU}(\sum_k \mathrm{ReLU}(g^k_{ij}) A^k_{ij})` with
     :math:`g = \partial z_c / \partial A`, then half-pixel bilinear interpolation: where Grad-CAM gives a channel one
-    weight, each place has its own. That makes sense for shallow layers too.
+    weight, each place has its own. That makes sense for shallow layers too. ``signed`` leaves the outer ReLU out: below
+    0 is only what comes from activations below 0, which a ReLU layer does not have.
 
     Parameters
     ----------
     layers
-        ``"last"``: the layer that Grad-CAM reads. ``"all"``: the last layer of every resolution (see
-        :func:`rrr_utils.explainers.feature_layers.of`), each map but the deepest as the hyperbolic tangent of twice its
-        share of its maximum, and of all these maps the largest value at every pixel (the paper's fusion, our reading).
+        ``"last"``: the layer that Grad-CAM reads. ``"all"``: the last layer of every resolution, each map but the
+        deepest as the hyperbolic tangent of twice its share of its maximum, and of all these maps the largest value at
+        every pixel (the paper's fusion, our reading); without signed maps.
     batch
         How many images the network sees at once.
-
-    ``signed`` leaves the outer ReLU out: below 0 is only what comes from activations below 0, which a ReLU layer does
-    not have. It is refused with ``layers="all"``.
     """
 
     name = "layer_cam"

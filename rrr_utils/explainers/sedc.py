@@ -19,9 +19,10 @@ class SEDC(base.Perturbing):
 
     The map is 1 on the superpixels of the set that is found, and 0 elsewhere: its score is the share of the evidence's
     area that lies on the object. Superpixels are those of :class:`~rrr_utils.explainers.LIME`, which are the paper's
-    too (quickshift 4 / 200 / 0.2). It is searched for as in :func:`search`. Where the network gives another class than
-    the explained one, nothing has to be removed, and where ``steps`` do not suffice, nothing was found: both have a
-    zero map. No value is below 0, so ``signed`` maps are the same.
+    too (quickshift 4 / 200 / 0.2). The search is best first, and none of the set that it finds can be spared; see
+    ``rrr_utils.explainers.sedc.search``. Where the network gives another class than the explained one, nothing has to
+    be removed, and where ``steps`` do not suffice, nothing was found: both have a zero map. No value is below 0, so
+    ``signed`` maps are the same.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ class SISE(base.Explainer):
 
     Our reading of its four steps:
 
-    1. Layers: the last one of every resolution (:func:`rrr_utils.explainers.feature_layers.of`).
+    1. Layers: the last one of every resolution, before the next pooling or strided convolution.
     2. Channels: in each layer those whose mean gradient of the class's logit is above 0 and above ``threshold`` times
        the layer's largest.
     3. A map of each layer: :math:`V = \sum_k w_k\, m_k / |m_k|`, where :math:`m_k` is channel k enlarged and scaled to
