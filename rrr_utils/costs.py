@@ -213,23 +213,30 @@ def zoo(data: Data, model: Model, entry: Analysis, seeds: int) -> Cost:
     """Return the cost of training a slice of the zoo, and of asking each of its checkpoints.
 
     A checkpoint answers to its test images as they are and with six changes; its explainers run on the scored images,
-    again on a network of random weights, and each map is inserted and deleted step by step.
+    and on a few of them again on a network of random weights; each map is inserted and deleted step by step.
     """
     n = images_of(data)
     train = round(n * (1 - data.test_share))
-    trainings = len(entry.ties or ()) * len(entry.kinds or ()) * seeds
-    trained = sum(min(size, train) for size in entry.training_images or (train,)) * entry.epoch * trainings
-    models = trainings * max(len(entry.training_images or ()), 1) * max(len(entry.checkpoints or ()), 1)
-    each, whole, apart = _explaining(model, entry.explainers, entry.images, models, 1.0)
-    faithful = 2 * (entry.steps or 2) * len(entry.explainers)
-    tested = 7 * (n - train)
-    forward, speed = _forward(model), SPEEDS[model.architecture]
-    asked = entry.images * (2 * whole + faithful) + tested
+    kinds, sizes = entry.kinds or (), entry.training_images or (train,)
+    apiece = len(entry.ties or ()) * seeds  # trainings of each kind and size
+    trained = sum(min(size, train) for size in sizes) * entry.epoch * apiece
+    trainings = len(kinds) * len(sizes) * apiece
+    models = trainings * max(len(entry.checkpoints or ()), 1)
+    forward, speed, frozen = _forward(model), SPEEDS[model.architecture], _frozen(model, entry.strategy)
+    # Frozen blocks run once an image where the images stay, and once for all models of a tie.
+    shared = 1 - frozen * (1 - len(entry.ties or ()) / models)
+    factor = 1.0 if entry.strategy in ("head", "dense") else speed.whole
+    still = sum(kind not in ("swapped", "both") for kind in kinds)
+    work = trained * (factor * len(kinds) - frozen * still) + frozen * still * sum(sizes) * apiece
+    each, whole, apart = _explaining(model, entry.explainers, entry.images, models, shared)
+    few = min(entry.images, 8)
+    curves, tested = 2 * (entry.steps or 2) * len(entry.explainers), 7 * (n - train)
+    asked = entry.images * (whole + curves) + few * whole + tested * shared
     return Cost(
-        passes=models * (entry.images * (2 * each + faithful) + tested),
-        training_images=trained,
-        # Each training compiles its step, each slice its data sets.
-        seconds=forward * (speed.whole * trained + speed.engine * models * asked) + apart + 2.0 * trainings,
+        passes=models * (entry.images * (each + curves) + few * each + tested),
+        training_images=trained * len(kinds),
+        # Every training compiles its step.
+        seconds=forward * (work + speed.engine * models * asked) + apart + 2.0 * trainings,
         disk=400 * models * entry.images * len(entry.explainers) + 4 * _weights(model, entry.strategy) * entry.epoch,
     )
 

@@ -112,16 +112,24 @@ def plotted(zoo: Zoo, outcome: str, names: Sequence[str]) -> pd.DataFrame:
     """Return what `figures.robustness` draws: a row for every model that has the accuracy ``outcome``.
 
     Also those that were trained on it, which are marked. The accuracies have Wilson's intervals, the other predictors
-    the mean over the scored images with 1.96 standard errors to either side; none are turned.
+    the mean over the scored images with 1.96 standard errors to either side; loss, entropy and probability have none.
+    No number is turned.
     """
     models = zoo.models[zoo.models[f"accuracy_{outcome}"].notna()]
     seen = models["seen"].str.split().map(lambda seen: outcome in seen)
     found = models[["model", "trained_on"]].assign(seen=seen)
-    for name, column in (("", f"accuracy_{outcome}"), *((name, name) for name in names)):
-        if name in ("", "test_accuracy"):
-            values = models[column if not name else "accuracy_original"]
+    accuracies = {
+        "": f"accuracy_{outcome}",
+        "test_accuracy": "accuracy_original",
+        "accuracy_removed": "accuracy_removed",
+    }
+    for name in ("", *names):
+        if name in accuracies:
+            values = models[accuracies[name]]
             ends = [proportion_interval(value * n, n) for value, n in zip(values, models["n"], strict=True)]
             low, high = np.transpose(ends)
+        elif name in hypo.PLAIN:
+            values = low = high = models[name]
         else:
             explainer, measure, cohort = name.split("/")
             every, right = _matrix(zoo.maps, zoo.models, explainer, measure)

@@ -244,3 +244,44 @@ def test_all_images_are_scored_where_more_are_asked_than_there_are(made):
     scores = convergence.score_run(run, data, asked, [3], 1, splits=["train", "test"], n=99, study_seed=0)
     assert scores["image"].tolist() == [data.ids[at] for split in ("train", "test") for at in data.where(split)]
     tables.write(scores, run.folder / "all.parquet", "scores")
+
+
+ZOO = """
+analyses:
+  - {kind: zoo, data: first, network: small, strategy: dense, trained_on: masked, epoch: 2, ties: [0.5, 1],
+     kinds: [original], checkpoints: [1, 2], explainers: [{name: grad_cam}]}
+"""
+
+
+def test_a_slice_of_the_zoo_opens_its_data_and_trains(tmp_path):
+    """Its notebook gets the data set's source and how its models are trained, and its own settings."""
+    job = jobs.find(jobs.of(load(tmp_path, ZOO)), "first/small/dense/masked/10-zoo")
+    asked = {name: job.parameters[name] for name in ("source", "options", "ties", "kinds", "checkpoints", "steps")}
+    assert asked == {
+        "source": "confounded",
+        "options": {"images": 8},
+        "ties": [0.5, 1.0],
+        "kinds": ["original"],
+        "checkpoints": [1, 2],
+        "steps": 8,
+    }
+    assert (job.parameters["training_images"], job.parameters["optimizer"], job.outputs) == ([], "rmsprop", ("zoo",))
+    run_notebook.check_parameters(tiny_study.PROJECT / "notebooks" / "10-zoo.ipynb", job.parameters)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("[0.5, 1]", "[1.5]", r"`ties` must be a list of probabilities from 0 to 1"),
+        ("[0.5, 1]", "[1, 1]", r"`ties` must not repeat a value"),
+        ("[original]", "[orignal]", r"`kinds` .* Did you mean 'original'\?"),
+        ("[original]", "[]", r"`kinds` must name at least one"),
+        ("[1, 2]", "[3]", r"`checkpoints` must not be later than `epoch`, 2"),
+        ("[1, 2]", "[0]", r"`checkpoints` must be at least 1"),
+        ("kind: zoo", "kind: controls", r"`ties` belongs to analyses of kind 'zoo'"),
+    ],
+)
+def test_a_mistake_in_a_zoo_is_named(tmp_path, old, new, words):
+    """With the line of its entry."""
+    with pytest.raises(study.StudyError, match=r"line 22: " + words):
+        load(tmp_path, ZOO.replace(old, new, 1))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import tiny_study
 
-from rrr_utils import costs, job_state, jobs, run_notebook, study
+from rrr_utils import analyses, costs, job_state, jobs, run_notebook, study
 
 STUDIES = sorted((tiny_study.PROJECT / "studies").glob("*.yaml"))
 
@@ -219,3 +219,18 @@ def test_wall_time_by_hand() -> None:
 def test_the_machine_is_measured() -> None:
     """The probe takes half a second and gives a positive factor."""
     assert 0.001 < costs.machine(1) < 1000
+
+
+def test_the_cost_of_a_slice_of_the_zoo_by_hand(tiny: study.Study) -> None:
+    """2 ties, 2 kinds, sizes 20 and 50, 3 seeds, 4 epochs, 2 checkpoints: 24 trainings, 48 models."""
+    entry = analyses.Analysis(
+        "zoo", "first", "small", "dense", 4, ({"name": "grad_cam"},), images=10, ties=(0.5, 1.0),
+        kinds=("original", "swapped"), training_images=(20, 50), checkpoints=(2, 4), steps=5,
+    )  # fmt: skip
+    data = replace(tiny.data[0], options={"images": 200})
+    cost = costs.zoo(data, tiny.networks[0], entry, 3)
+    assert cost.training_images == (20 + 50) * 4 * 2 * 2 * 3
+    # Of each model: 10 images by Grad-CAM (4 passes) and two curves of 5 steps, 8 by random weights, 60 tested 7 times.
+    assert cost.passes == 48 * (10 * (4 + 10) + 8 * 4 + 60 * 7)
+    still = costs.zoo(data, tiny.networks[0], replace(entry, kinds=("original", "masked")), 3)
+    assert still.seconds < cost.seconds

@@ -378,3 +378,18 @@ def test_one_command_makes_a_row_again(tmp_path, monkeypatch):
     assert found.loc["grad_cam score", "again"] == pytest.approx(found.loc["grad_cam score", "published"], abs=1e-6)
     with pytest.raises(ValueError, match="Did you mean 'first-p100/small-all/masked-all-seed0/epoch-01'"):
         remake.remake(plan, "first-p100/small-all/masked-al-seed0/epoch-01")
+
+
+def test_photographs_behind_a_frozen_base(ready, tmp_path):
+    """A new head on a MobileNet, on photographs as they are: outcomes that the data lack are missing."""
+    run = Run("s", "d", "mobile", "head", "original", "mobilenet", 64, 0.25)
+    varied = {"ties": [0], "kinds": ["masked"], "training_images": [], "seeds": [0], "checkpoints": [1]}
+    photos = slices.Slice(
+        run, "oxford_pets", {}, training.Stage(1, "rmsprop", 1e-3), **varied, images=4, steps=2, study_seed=0
+    )
+    models, maps = slices.measure_slice(photos, ready, scoring.explainers([{"name": "grad_cam"}], 0), tmp_path)
+    assert models[["accuracy_flipped", "accuracy_free", "known_tie"]].isna().all(axis=None)
+    there = ["accuracy_original", "accuracy_random", "accuracy_other", "accuracy_mean", "accuracy_removed"]
+    assert models[there].notna().all(axis=None)
+    assert (len(models), len(maps)) == (1, 4 + 4)
+    assert models["group"].tolist() == ["d-p000/mobile-head"]

@@ -54,7 +54,7 @@ def robustness(table: pd.DataFrame, predictors: Mapping[str, str], outcome: str,
                     )  # fmt: skip
             axes.set_xlabel(words)
         panels[0, 0].set_ylabel(outcome)
-        panels[0, 0].set_ylim(-0.03, 1.03)
+        panels[0, 0].set_ylim(max(float(table["low"].min()) - 0.03, -0.03), 1.03)
         percent(panels[0, 0].yaxis)
         legend_below(figure, panels[0, 0], columns=2, title=HEADINGS["trained_on"])
     return figure

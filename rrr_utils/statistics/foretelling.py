@@ -170,11 +170,11 @@ def unseen_errors(features: ArrayLike, outcome: ArrayLike, groups: Sequence[str]
     """Return each model's squared error where its group was not looked at, and that of the others' mean, both ``(n,)``.
 
     A straight line through ``features`` ``(n, F)`` is fitted to all other groups (least squares). A missing feature
-    takes the others' lowest value.
+    takes the others' lowest value. NaN where there is one group.
     """
     x, y, names = np.asarray(features, np.float64), np.asarray(outcome, np.float64), np.asarray(groups)
-    errors, plain = np.empty(len(y)), np.empty(len(y))
-    for name in np.unique(names):
+    errors, plain = np.full(len(y), np.nan), np.full(len(y), np.nan)
+    for name in np.unique(names) if len(np.unique(names)) > 1 else ():
         here = names == name
         lowest = np.nanmin(np.where(np.isfinite(x[~here]), x[~here], np.nan), axis=0)
         filled = np.where(np.isnan(x), lowest, x)

@@ -7,11 +7,12 @@ from numpy.typing import NDArray
 
 from rrr_utils import shift
 from rrr_utils.choices import one_of
+from rrr_utils.hypotheses import BACKGROUNDS
 from rrr_utils.zoo import fills
 from rrr_utils.zoo.worlds import World
 
-# As they are; then as `hypotheses.BACKGROUNDS` has them.
-VARIANTS = ("original", "random", "other", "mean", "free", "flipped", "removed")
+# As they are, and changed.
+VARIANTS = ("original", *BACKGROUNDS)
 # What a model has seen in training is no outcome that could surprise it: random pixels in `masked`; in `swapped` and
 # `both` backgrounds that tell nothing of the class.
 TRAINED: Mapping[str, tuple[str, ...]] = {

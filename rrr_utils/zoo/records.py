@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 
 from rrr_utils import files
 from rrr_utils.choices import one_of
-from rrr_utils.zoo.outcomes import VARIANTS
+from rrr_utils.hypotheses import BACKGROUNDS
 
 SCHEMAS: dict[str, pa.Schema] = {
     # One row a model, which is a network after `epoch` epochs. `model` names it, `group` its data set (with its tie)
@@ -30,7 +30,7 @@ SCHEMAS: dict[str, pa.Schema] = {
             ("known_tie", pa.float64()),
             ("classes", pa.int64()),
             ("n", pa.int64()),
-            *((f"accuracy_{variant}", pa.float64()) for variant in VARIANTS),
+            *((f"accuracy_{variant}", pa.float64()) for variant in ("original", *BACKGROUNDS)),
             ("mean_probability", pa.float64()),
             ("entropy", pa.float64()),
             ("loss", pa.float64()),
