@@ -265,7 +265,7 @@ def test_without_plain_training_there_is_nothing_to_compare_with():
 
 
 def test_how_far_a_background_reaches(made, tmp_path):
-    """The change is the difference of two plain passes, for the first image of the cohort; every remedy has its rows."""
+    """The change is the difference of two plain passes, for the first image; every remedy has its rows."""
     run, data, _ = made
     rows = reach.measure_run(run, data, NAMES, [0], 2, n=4, study_seed=0)
     tables.write(rows, tmp_path / "t.parquet", "reach")
