@@ -21,6 +21,7 @@ class Compared:
     shift: pd.DataFrame
     fits: pd.DataFrame
     sweeps: pd.DataFrame
+    reach: pd.DataFrame
 
 
 def read(folders: Sequence[Path | str]) -> dict[str, Compared]:
@@ -29,12 +30,13 @@ def read(folders: Sequence[Path | str]) -> dict[str, Compared]:
     Raises ``FileNotFoundError`` where there is none, with the remedy.
     """
     # Enters the schemas of what only this part has; here, because it imports Keras.
-    from rrr_utils.remedies import records  # noqa: F401
+    from rrr_utils.remedies import reach, records  # noqa: F401
 
     found = {}
     for place in sorted(path for folder in folders for path in Path(folder).glob(f"{_FOLDER}*")):
         _, data, network, *_ = place.name.split("--")
-        parts = {name: tables.read(place / f"{name}.parquet", name) for name in ("scores", "shift", "fits", "sweeps")}
+        names = ("scores", "shift", "fits", "sweeps", "reach")
+        parts = {name: tables.read(place / f"{name}.parquet", name) for name in names}
         parts["scores"] = parts["scores"][parts["scores"]["split"] == "test"].reset_index(drop=True)
         found[f"{data}/{network}"] = Compared(**parts)
     if not found:

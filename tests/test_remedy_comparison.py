@@ -5,11 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from test_remedies import hand_network
 
 from rrr_utils import (
     analyses,
     checkpoints,
     datasets,
+    engine,
     jobs,
     paths,
     prepared,
@@ -22,8 +24,9 @@ from rrr_utils import (
 from rrr_utils.explainers import GradCAM
 from rrr_utils.figures import remedies as drawn
 from rrr_utils.masks import open_masker
-from rrr_utils.remedies import comparison
+from rrr_utils.remedies import comparison, reach
 from rrr_utils.remedies.catalogue import CATALOGUE, remedy
+from rrr_utils.shift import change_background
 from rrr_utils.statistics import remedies as told
 
 pytestmark = pytest.mark.tensorflow
@@ -259,6 +262,38 @@ def test_without_plain_training_there_is_nothing_to_compare_with():
     scores, shift = rows_of_scores({"cgc": 0.5}), rows_of_shift({"cgc": {"original": 1.0}})
     with pytest.raises(ValueError, match="Name it among the remedies"):
         told.differences(scores, shift, {})
+
+
+def test_how_far_a_background_reaches(made, tmp_path):
+    """The change is the difference of two plain passes, for the first image; every remedy has its rows."""
+    run, data, _ = made
+    rows = reach.measure_run(run, data, NAMES, [0], 2, n=4, study_seed=0)
+    tables.write(rows, tmp_path / "t.parquet", "reach")
+    assert rows.groupby("trained_on").size().eq(4).all()
+    places = data.cohort("test", 4, 0)
+    place = int(places[0])
+    network = comparison.remedy_run(run, "plain").at(0, 2)
+    others = change_background(data, places, "other", 0)
+    logits = engine.forward(network)(np.concatenate([data.images[[place]], others[:1]])).astype(float)
+    margin = (logits[:, 1] - logits[:, 0]) * (1 if data.labels[place] else -1)
+    row = rows[rows["trained_on"] == "plain"].iloc[0]
+    assert row["image"] == data.ids[place]
+    assert row["change"] == pytest.approx(margin[1] - margin[0], abs=1e-4)
+    table = told.reach_table(rows).set_index("remedy")
+    assert table.loc["plain", "steepness"] == 1
+    assert table["outside"].between(0, 1).all()
+
+
+def test_the_gradient_of_a_linear_network_shows_all():
+    """Log odds are twice the left cell's red minus green: slopes of 2 and -2 there, and none in the right cell."""
+    pictures = np.array([[[[2, 0, 0], [0, 1, 0]]], [[[0, 1, 0], [0, 0, 0]]]], np.uint8)
+    masks = np.array([[[1, 0]], [[1, 0]]])
+    found = reach.measure(hand_network(), pictures, masks, pictures[::-1], np.array([0, 1]))
+    np.testing.assert_allclose(found["log_odds"], [4, 2], rtol=1e-5)
+    np.testing.assert_allclose(found["change"], [-6, -6], rtol=1e-5)
+    np.testing.assert_allclose(found["predicted"], [-6, -6], rtol=1e-5)
+    np.testing.assert_allclose(found["inside"], [8, 8], rtol=1e-5)
+    np.testing.assert_allclose(found["outside"], [0, 0], atol=1e-8)
 
 
 @pytest.mark.parametrize("name", ["remedies", "remedies-photos"])

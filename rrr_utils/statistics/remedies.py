@@ -246,6 +246,27 @@ def images_needed(scores: pd.DataFrame) -> pd.DataFrame:
     return table.assign(images=np.ceil((1.96 * table["spread"] / SCORE_MARGIN) ** 2).astype(int))
 
 
+def reach_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return, by remedy, how far another background moves the label's log odds, and how much of it the gradient shows.
+
+    ``change`` and ``predicted`` are medians over images and seeds of the absolute values of the table ``reach``,
+    ``shown`` their ratio; ``outside`` is the share of the squared gradient that lies outside the object, in the mean,
+    and ``steepness`` the median of its sum there as a multiple of plain training's.
+    """
+    sizes = rows.assign(
+        change=rows["change"].abs(),
+        predicted=rows["predicted"].abs(),
+        share=rows["outside"] / (rows["inside"] + rows["outside"]).where(lambda total: total > 0),
+    )
+    groups = sizes.groupby("trained_on", sort=False)
+    table = groups[["change", "predicted"]].median()
+    table["shown"] = table["predicted"] / table["change"]
+    table["outside"] = groups["share"].mean()
+    steepness = groups["outside"].median()
+    table["steepness"] = steepness / steepness[PLAIN]
+    return table.rename_axis("remedy").reset_index()
+
+
 _COLUMNS = (
     *("remedy", "kind", "what", "plain", "value", "difference", "low", "high"),
     *("n", "seeds", "p", "p_holm", "taught", "verdict"),
