@@ -52,7 +52,7 @@ _HELD = 5 * 1024**3 // 8
 _SEGMENTATION_SECONDS = 0.14
 _REGRESSION_SECONDS = 0.004
 # An image in one step of a head's training on kept features.
-_HEAD_SECONDS = 0.001
+_HEAD_SECONDS = 0.0005
 _MASK_SECONDS = {"outlines": 0.005, "deeplab": 0.03, "mask_rcnn": 4.0}
 _KNOWN = {"confounded": 1200, "dogs_vs_cats": 3000, "oxford_pets": 7390}
 
