@@ -156,7 +156,8 @@ def _of_prototypes(run: str, prototypes: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _of_maps(run: str, scores: pd.DataFrame) -> list[dict[str, Any]]:
     table = statistics.map_table(scores)
-    own = table[(table["explainer"] == "infodisent") & (table["design"] == "heat maps")].iloc[0]
+    own = table[(table["explainer"] == "infodisent") & (table["design"] == "heat maps")].iloc[0].copy()
+    own["n"] = own["images"]
     rows = [_row("maps", run, "minus chance", own, "above", 0.0)]
     against = statistics.maps_against(scores)
     against = against.rename(columns={"low": "difference_low", "high": "difference_high"})
