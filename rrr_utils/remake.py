@@ -24,6 +24,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("model", help="the name of a model, as in the column `model` of the table `zoo_models`")
     chosen = parser.parse_args(arguments)
     worker.environment()
+    from rrr_utils import engine
+
+    engine.start()
     try:
         found = compare(study.load(chosen.study), chosen.model)
     except (ValueError, OSError) as error:
@@ -56,9 +59,7 @@ def compare(plan: Study, model: str) -> pd.DataFrame:
 def remake(plan: Study, model: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Train and measure one model of a study: its rows of the tables ``zoo_models`` and ``zoo_maps``."""
     # Imported here, behind the environment of `main`, because TensorFlow reads it once.
-    from rrr_utils import datasets, engine, masks, prepared, scoring
-
-    engine.start()
+    from rrr_utils import datasets, masks, prepared, scoring
     from rrr_utils.zoo import slices, worlds
 
     job, masking, tie, place = _find(plan, model)
