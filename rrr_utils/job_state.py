@@ -64,7 +64,8 @@ def _places(job: Job) -> dict[str, Path]:
     parameters = job.parameters
     found: dict[str, Path] = {}
     base = paths.data_dir() or paths.root() / "data" / "downloads"
-    if "source" in parameters:  # it reads the data set itself
+    # It reads the data set itself; a zoo generates its images, or takes those that masking left.
+    if "source" in parameters and "ties" not in parameters:
         options = parameters["options"]
         if parameters["source"] == "folder":
             found = {

@@ -265,6 +265,7 @@ def test_a_slice_of_the_zoo_opens_its_data_and_trains(tmp_path):
         "checkpoints": [1, 2],
         "steps": 8,
     }
+    assert job_state._places(job) == {}
     assert (job.parameters["training_images"], job.parameters["optimizer"], job.outputs) == ([], "rmsprop", ("zoo",))
     run_notebook.check_parameters(tiny_study.PROJECT / "notebooks" / "10-zoo.ipynb", job.parameters)
 

@@ -30,12 +30,14 @@ def test_every_model_is_drawn_in_both_panels():
     """Hollow where a model was trained on the outcome; the kinds keep their markers; a panel a predictor."""
     picture = figures.robustness(models(), {"accuracy": "test accuracy", "score": "the score"}, "accuracy elsewhere")
     left, right = picture.axes
-    drawn = {bar.get_label(): bar[0] for bar in right.containers}
+    drawn = {line.get_label(): line for line in right.lines}
     swapped = drawn["another image's background (trained on this)"]
     np.testing.assert_allclose(swapped.get_xdata(), [0.4, 0.3])
     np.testing.assert_allclose(swapped.get_ydata(), [0.8, 0.7])
-    assert swapped.get_markerfacecolor() == "none"
-    assert drawn["images as they are"].get_markerfacecolor() != "none"
+    assert swapped.get_markerfacecolor() == "white"
+    assert drawn["images as they are"].get_markerfacecolor() != "white"
+    (across, up) = right.containers[0][2]
+    assert len(across.get_segments()) == len(up.get_segments()) == 1
     assert [axes.get_xlabel() for axes in (left, right)] == ["test accuracy", "the score"]
     assert left.get_ylabel() == "accuracy elsewhere"
     with pytest.raises(ValueError, match="`trained_on` must be one of"):

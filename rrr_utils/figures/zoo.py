@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from rrr_utils.figures.style import CHANCE, HEADINGS, INK, STYLE, bars, check, legend_below, percent, present, theme
@@ -36,7 +37,7 @@ def robustness(table: pd.DataFrame, predictors: Mapping[str, str], outcome: str,
     kinds = present(table, "trained_on", list(STYLE["trained_on"]))
     with theme():
         figure, panels = plt.subplots(
-            1, len(predictors), sharey=True, figsize=(1.0 + 3.5 * len(predictors), 4.2), layout="constrained",
+            1, len(predictors), sharey=True, figsize=(0.8 + 3.2 * len(predictors), 3.9), layout="constrained",
             squeeze=False,
         )  # fmt: skip
         for axes, (name, words) in zip(panels[0], predictors.items()):
@@ -46,10 +47,15 @@ def robustness(table: pd.DataFrame, predictors: Mapping[str, str], outcome: str,
                 for seen, rows in part.groupby("seen"):
                     x, y = (rows[column].to_numpy(float) for column in (name, "mean"))
                     ends = {"mean": rows[name], "low": rows[f"{name}_low"], "high": rows[f"{name}_high"]}
+                    # Pale and behind all marks: hundreds of bars would hide the marks.
+                    pale = 0.25 * np.array(to_rgb(style.colour)) + 0.75
+                    across = bars(pd.DataFrame(ends))
                     axes.errorbar(
-                        x, y, yerr=bars(rows), xerr=bars(pd.DataFrame(ends)), linestyle="none",
-                        color=style.colour, marker=style.marker, markersize=4.5, elinewidth=0.6, alpha=0.75,
-                        markerfacecolor="none" if seen else style.colour, ecolor=f"{style.colour}33",
+                        x, y, yerr=bars(rows), xerr=across, fmt="none", ecolor=pale, elinewidth=0.5, zorder=1.5
+                    )
+                    axes.plot(
+                        x, y, linestyle="none", color=style.colour, marker=style.marker, markersize=4.0,
+                        markerfacecolor="white" if seen else style.colour,
                         label=style.label + (" (trained on this)" if seen else ""),
                     )  # fmt: skip
             axes.set_xlabel(words)
