@@ -3,8 +3,9 @@
 import pandas as pd
 import pytest
 
-from rrr_utils import advice
+from rrr_utils import advice, paths
 from rrr_utils.figures import remedies as drawn
+from rrr_utils.statistics import remedies as told
 
 TABLE = pd.DataFrame(
     [
@@ -58,3 +59,34 @@ def test_without_published_tables_the_message_says_what_to_run(tmp_path):
     pytest.importorskip("tensorflow")
     with pytest.raises(FileNotFoundError, match="make study STUDY=remedies"):
         advice.read([tmp_path])
+
+
+@pytest.fixture(scope="module")
+def published():
+    """The differences, verdicts and reach of what the book shows of generated images."""
+    pytest.importorskip("tensorflow")
+    from rrr_utils.remedies.catalogue import CATALOGUE
+
+    runs = advice.read([paths.root() / "data" / "results" / "remedies"])
+    found = advice.differences(runs, {name: each.taught for name, each in CATALOGUE.items()})
+    (each,) = runs.values()
+    sure = each.reach.groupby("trained_on")["log_odds"].median()
+    return (
+        found,
+        advice.verdicts(runs, found).set_index("remedy"),
+        told.reach_table(each.reach).set_index("remedy"),
+        sure,
+    )
+
+
+def test_the_chapter_says_of_generated_images_what_their_tables_say(published):
+    """Changed images help; the right-reasons loss makes all slopes small and does not; Grad-CAM can be taught."""
+    found, verdicts, reach, sure = published
+    assert verdicts.loc[["masked", "swapped", "counterexamples"], "helps"].eq("helps").all()
+    assert verdicts.loc["right-reasons", "helps"] != "helps"
+    assert reach.loc["right-reasons", "steepness"] < 0.1
+    assert reach.loc["right-reasons", "outside"] > reach.loc["plain", "outside"]
+    assert sure["right-reasons"] < 0.2 * sure["plain"]
+    scores = found[found["kind"] == "score"].set_index(["remedy", "what"])
+    assert scores.loc[[("cam-energy", name) for name in ("grad_cam", "occlusion", "lime")], "difference"].min() > 0.3
+    assert verdicts.loc["cam-energy", "helps"] != "helps"
