@@ -100,9 +100,7 @@ def _joined(outputs: "list[NotebookNode]") -> "list[NotebookNode]":
 def _clean(value: Any, places: list[tuple[str, str]]) -> Any:
     if isinstance(value, dict):
         # Pictures are base64: a path cannot occur in them but by chance.
-        return type(value)(
-            {k: _picture(k, v) if str(k).startswith("image/") else _clean(v, places) for k, v in value.items()}
-        )
+        return type(value)({k: _picture(k, v) if "image/" in str(k) else _clean(v, places) for k, v in value.items()})
     if isinstance(value, list):
         return [_clean(entry, places) for entry in value]
     if isinstance(value, str):
@@ -114,7 +112,8 @@ def _clean(value: Any, places: list[tuple[str, str]]) -> Any:
 
 def _picture(kind: str, encoded: Any) -> Any:
     """Return a PNG without transparency, and with a palette if it has few colours; as it was if that is no smaller."""
-    if kind != "image/png" or not isinstance(encoded, str):
+    # A glued picture's kind ends so as well.
+    if not kind.endswith("image/png") or not isinstance(encoded, str):
         return encoded
     from PIL import Image
 

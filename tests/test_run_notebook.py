@@ -357,7 +357,10 @@ def test_drawn_pictures_get_a_palette_and_photographs_stay() -> None:
     cell = new_code_cell("1")
     given = [base64.b64encode(each.getvalue()).decode() for each in (drawn, noise)]
     cell.outputs = [new_output("display_data", data={"image/png": each}) for each in given]
-    clean = [output.data["image/png"] for output in executed.strip(new_notebook(cells=[cell])).cells[0].outputs]
+    cell.outputs.append(new_output("display_data", data={"application/papermill.record/image/png": given[0]}))
+    glued = executed.strip(new_notebook(cells=[cell])).cells[0].outputs[2].data
+    assert len(glued["application/papermill.record/image/png"]) < len(given[0]) / 2
+    clean = [output.data["image/png"] for output in executed.strip(new_notebook(cells=[cell])).cells[0].outputs[:2]]
     assert clean[1] == given[1]
     assert len(clean[0]) < len(given[0]) / 2
     before, after = (
