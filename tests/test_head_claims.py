@@ -37,6 +37,8 @@ def test_the_chapter_says_what_its_tables_say():
         sums = taken.loc[run, "margin"]
         assert sums.loc["disentangled", "share"] > 0.45, "it is called about half of them, or more"
         assert taken.loc[(run, "logit", "disentangled"), "contra"] < taken.loc[(run, "logit", "average"), "contra"]
+    decided = table.xs("short")
+    assert decided[decided == "holds"].index.get_level_values(0).tolist() == ["dogs-vs-cats/mobilenet-25/original"]
     assert maps.loc[(beside, "infodisent", "heat maps", ""), "above_high"] < 0
     assert table["maps", on, "minus chance"] == table["maps", pets, "minus chance"] == "holds"
     assert table["maps", pets, "minus a Gaussian"] == "does not hold"
