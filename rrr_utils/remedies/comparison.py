@@ -130,8 +130,10 @@ def score(
     for name in names:
         own = remedy_run(run, name)
         options: dict[str, Any] = {"splits": splits, "n": n, "study_seed": study_seed}
-        scores.append(scoring.score_run(own, data, explainers, asked, [epoch], **options))
-        shifts.append(shift_run(own, data, asked, [epoch], backgrounds, study_seed=study_seed))
+        # An ensemble has no place where one cut parts what its members share: its seeds are asked one by one.
+        together = [[seed] for seed in asked] if remedy(name).members > 1 else [asked]
+        scores += [scoring.score_run(own, data, explainers, each, [epoch], **options) for each in together]
+        shifts += [shift_run(own, data, each, [epoch], backgrounds, study_seed=study_seed) for each in together]
     return pd.concat(scores, ignore_index=True), pd.concat(shifts, ignore_index=True)
 
 
