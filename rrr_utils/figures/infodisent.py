@@ -51,6 +51,7 @@ def two_sided(
     side = len(picture) / cells
     with theme():
         figure, grid = cell_grid(len(heats), columns)
+        figure.set_dpi(100)  # dozens of photographs: a page of two such figures stays below 1.5 MB
         for line, heat, place, title, pictures, at in zip(
             grid, heats, places, titles, prototypes, prototype_places, strict=True
         ):
