@@ -65,7 +65,7 @@ _SUPERPIXELS, _ENLARGED = 50, 10
 # An image in one step of a head's training on kept features.
 _HEAD_SECONDS = 0.0005
 _MASK_SECONDS = {"outlines": 0.005, "deeplab": 0.03, "mask_rcnn": 4.0}
-_KNOWN = {"confounded": 1200, "dogs_vs_cats": 3000, "oxford_pets": 7390}
+_KNOWN = {"confounded": 1200, "dogs_vs_cats": 3000, "oxford_pets": 7390, "cifar10": 60000}
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from PIL import Image
 from scipy import io
 
 from rrr_utils import datasets, images
-from rrr_utils.datasets import caltech101
+from rrr_utils.datasets import caltech101, cifar10
 
 REAL = os.environ.get("RRR_DATA_DIR")
 real_data = [pytest.mark.real_data, pytest.mark.skipif(REAL is None, reason="RRR_DATA_DIR is not set")]
@@ -410,6 +410,69 @@ def test_folders_that_cannot_be_meant_are_refused(tmp_path):
     paint(tmp_path / "mine/cat/a.png")
     with pytest.raises(ValueError, match=r"a\.jpg and .*a\.png have the same name"):
         datasets.open_dataset("folder", tmp_path, options)
+
+
+# CIFAR-10.
+
+
+def cifar(root, labels=(3, 5, 0, 3, 9)):
+    """Six files of pictures whose first pixel is (file, place, label), and red in all of the first row."""
+    for number, name in enumerate(cifar10.FILES):
+        pictures = np.zeros((len(labels), 3, 32, 32), np.uint8)
+        for place, label in enumerate(labels):
+            pictures[place, 0, 0] = 200
+            pictures[place, :, 0, 0] = number, place, label
+        path = root / "cifar10/cifar-10-batches-bin" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        rows = np.concatenate([np.array(labels, np.uint8)[:, None], pictures.reshape(len(labels), -1)], axis=1)
+        path.write_bytes(rows.tobytes())
+    return path
+
+
+def test_cifar10_is_read_from_its_binary_version(tmp_path):
+    """Planes become channels, rows stay rows, and a picture is the one that its id names."""
+    cifar(tmp_path)
+    dataset = datasets.open_dataset("cifar10", tmp_path)
+    assert (len(dataset.records), len(dataset.classes)) == (30, 10)
+    by_id = {record.id: record for record in dataset.records}
+    found = dataset.image(by_id["test_batch/00003"]).array
+    assert (found.shape, found.dtype) == ((32, 32, 3), np.uint8)
+    assert found[0, 0].tolist() == [5, 3, 3]
+    assert found[0, 31].tolist() == [200, 0, 0]
+    assert found[1].max() == 0
+    assert by_id["test_batch/00003"].label == 3
+    with pytest.raises(datasets.NoOutline):
+        dataset.outline(dataset.records[0])
+
+
+def test_cifar10_keeps_the_classes_that_are_asked_for(tmp_path):
+    """Labels count the chosen classes, in CIFAR-10's order; objects have the names that DeepLab knows."""
+    cifar(tmp_path)
+    dataset = datasets.open_dataset("cifar10", tmp_path, {"classes": ["cat", "airplane"], "images": 6})
+    assert (dataset.classes, dataset.objects) == (("airplane", "cat"), ("aeroplane", "cat"))
+    assert [record.label for record in dataset.records].count(0) == 3
+    for record in dataset.records:
+        assert dataset.image(record).array[0, 0, 2] == {0: 0, 1: 3}[record.label]
+    with pytest.raises(ValueError, match="Did you mean 'airplane'"):
+        datasets.open_dataset("cifar10", tmp_path, {"classes": ["airplan", "cat"]})
+
+
+def test_a_file_that_is_not_cifar10_is_named(tmp_path):
+    """Cut short, with a label that is none, missing, and cut after it was opened."""
+    path = cifar(tmp_path)
+    whole = path.read_bytes()
+    dataset = datasets.open_dataset("cifar10", tmp_path)
+    path.write_bytes(whole[:-1])
+    with pytest.raises(ValueError, match=r"test_batch\.bin must hold up to 10,000 pictures of 3073 bytes, but"):
+        datasets.open_dataset("cifar10", tmp_path)
+    with pytest.raises(images.BadImage, match="ends before image test_batch/00004"):
+        dataset.image(next(record for record in dataset.records if record.id == "test_batch/00004"))
+    path.write_bytes(bytes([10]) + whole[1:])
+    with pytest.raises(ValueError, match=r"test_batch\.bin has the label 10"):
+        datasets.open_dataset("cifar10", tmp_path)
+    path.unlink()
+    with pytest.raises(FileNotFoundError, match=r"no file .*test_batch\.bin"):
+        datasets.open_dataset("cifar10", tmp_path)
 
 
 # The real thing.

@@ -9,7 +9,7 @@ from typing import Any
 from rrr_utils.choices import one_of
 from rrr_utils.datasets.dataset import Dataset, NoOutline, Record
 
-SOURCES = ("confounded", "dogs_vs_cats", "caltech101", "oxford_pets", "folder")
+SOURCES = ("confounded", "dogs_vs_cats", "caltech101", "oxford_pets", "cifar10", "folder")
 
 __all__ = ["SOURCES", "Dataset", "NoOutline", "Record", "open_dataset"]
 
