@@ -55,12 +55,13 @@ def test_every_glued_number_exists_and_is_a_number():
 
 
 def test_every_glued_figure_exists_and_is_small():
-    """Each figure in the text is a PNG in the notebook it names, below 150 kB, and has a text for screen readers."""
+    """Each figure in the text is a picture in the notebook it names, below 150 kB, with a text for screen readers."""
     uses = [(page, *match) for page in PAGES for match in GLUED_FIGURE.findall(page.read_text(encoding="utf-8"))]
     assert uses
     for page, notebook, key in uses:
-        picture = base64.b64decode("".join(glued(page.parent / notebook)[key]["image/png"]))
-        assert picture.startswith(b"\x89PNG")
+        kinds = glued(page.parent / notebook)[key]
+        picture = base64.b64decode("".join(kinds.get("image/png") or kinds["image/jpeg"]))
+        assert picture.startswith((b"\x89PNG", b"\xff\xd8\xff"))
         assert len(picture) < 150_000
         after = page.read_text(encoding="utf-8").split(f"{notebook}::{key}")[1]
         assert re.match(r"\n(?::\w+: .*\n)*:alt: .{40,}", after), f"{page.name}: figure {key} needs an :alt:"
@@ -186,6 +187,46 @@ def build(folder, *, page=""):
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", "."]
     command += ["--path-output", str(folder), "--toc", "book/_toc.yml", "--all", "-W", "-n", "--keep-going"]
     return subprocess.run(command, cwd=source, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def launch_buttons(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "book" / "_ext"))
+    monkeypatch.delenv("RRR_REPOSITORY", raising=False)
+    return pytest.importorskip("launch_buttons")
+
+
+@pytest.mark.parametrize(
+    ("address", "found"),
+    [
+        ("https://github.com/some-one/a.study.git", "some-one/a.study"),
+        ("git@github.com:some-one/study.git", "some-one/study"),
+        ("ssh://git@github.com/some-one/study/", "some-one/study"),
+        ("https://example.org/some-one/study", None),
+        ("/home/me/study", None),
+    ],
+)
+def test_the_repository_is_that_of_the_clone(launch_buttons, tmp_path, monkeypatch, address, found):
+    """Whatever form git has the address in; a folder, or another host, is none; the variable comes first."""
+    assert launch_buttons.repository(str(tmp_path)) is None
+    for command in (["init", "-q"], ["remote", "add", "origin", address]):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    assert launch_buttons.repository(str(tmp_path)) == found
+    monkeypatch.setenv("RRR_REPOSITORY", "https://github.com/own/fork")
+    assert launch_buttons.repository(str(tmp_path)) == "own/fork"
+    monkeypatch.setenv("RRR_REPOSITORY", "own/fork")
+    with pytest.raises(ValueError, match=r"https://github\.com/owner/name, but 'own/fork'"):
+        launch_buttons.repository(str(tmp_path))
+
+
+def test_launch_buttons_open_the_notebook_of_the_commit(launch_buttons):
+    """The path is quoted where it is part of a query."""
+    found = launch_buttons.addresses("a/b", "c0ffee", "notebooks/01-masking.ipynb")
+    assert found == {
+        "Binder": "https://mybinder.org/v2/gh/a/b/c0ffee?labpath=notebooks%2F01-masking.ipynb",
+        "Colab": "https://colab.research.google.com/github/a/b/blob/c0ffee/notebooks/01-masking.ipynb",
+    }
+    assert (ROOT / "notebooks/01-masking.ipynb").exists()
 
 
 def notebook_with_a_figure():
