@@ -372,6 +372,36 @@ def test_drawn_pictures_get_a_palette_and_photographs_stay() -> None:
     assert executed.strip(new_notebook(cells=[again])).cells[0].outputs[0].data["image/png"] == clean[0]
 
 
+def test_photographs_become_jpeg_in_what_is_shown_alone() -> None:
+    """A smooth photograph loses a quarter or more, glued or not, and looks the same; a drawing stays PNG."""
+    ramp = np.add.outer(np.arange(200), np.arange(200))
+    grain = np.random.default_rng(0).normal(0, 4, (200, 200, 3))
+    pictures = {
+        "photograph": np.clip(ramp[..., None] * [0.6, 0.4, 0.2] + grain, 0, 255).astype(np.uint8),
+        "drawing": np.where(ramp[..., None] % 50 < 25, 0, 255).astype(np.uint8).repeat(3, axis=2),
+    }
+    given = {}
+    for name, pixels in pictures.items():
+        stream = io.BytesIO()
+        Image.fromarray(pixels).save(stream, "PNG")
+        given[name] = base64.b64encode(stream.getvalue()).decode()
+    cell = new_code_cell("1")
+    cell.outputs = [new_output("display_data", data={"image/png": each}) for each in given.values()]
+    cell.outputs.append(
+        new_output("display_data", data={"application/papermill.record/image/png": given["photograph"]})
+    )
+    shown = executed.lighter(executed.strip(new_notebook(cells=[cell]))).cells[0].outputs
+    assert [list(output.data) for output in shown] == [
+        ["image/jpeg"],
+        ["image/png"],
+        ["application/papermill.record/image/jpeg"],
+    ]
+    raw = base64.b64decode(shown[0].data["image/jpeg"])
+    assert len(raw) < 0.75 * len(base64.b64decode(given["photograph"]))
+    after = np.asarray(Image.open(io.BytesIO(raw)).convert("RGB"), int)
+    assert np.abs(after - pictures["photograph"]).mean() < 6
+
+
 def test_edited_prose_replaces_that_of_an_executed_notebook(tmp_path: Path) -> None:
     """Text cells come from the template, outputs and injected parameters from the run; other code changes nothing."""
     template = new_notebook(cells=[new_markdown_cell("new"), new_code_cell("a = 1", metadata={"tags": ["parameters"]})])

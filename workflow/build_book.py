@@ -180,7 +180,10 @@ def _copy_notebooks(done: Sequence[jobs.Job], folder: Path, target: Path) -> Non
     for job in done:
         ran = nbformat.read(folder / f"{job.name}.ipynb", as_version=4)
         now = nbformat.read(job_state.template(job), as_version=4)
-        files.write_text(target / f"{published_name(job)}.ipynb", executed.text(executed.with_prose_of(ran, now)))
+        shown = executed.with_prose_of(ran, now)
+        # Figures alone are computed again, by `make validate`.
+        shown = shown if job.kind == "figures" else executed.lighter(shown)
+        files.write_text(target / f"{published_name(job)}.ipynb", executed.text(shown))
 
 
 def _draw_what_is_done(figures: jobs.Job, done: Sequence[jobs.Job], target: Path) -> None:

@@ -18,7 +18,12 @@ from rrr_utils import executed, files, jobs, paths, tables
 
 IGNORED = {"nbval-ignore-output", "nbval-skip"}
 # What nbval leaves out of a comparison by itself; a picture's bytes depend on fonts and versions.
-NOT_COMPARED = ("image/png", "image/jpeg", "application/papermill.record/image/png")
+NOT_COMPARED = (
+    "image/png",
+    "image/jpeg",
+    "application/papermill.record/image/png",
+    "application/papermill.record/image/jpeg",
+)
 # The tables that the notebook of a study's figures reads from each of its runs.
 _OF_A_RUN = ("history", "scores", "shift")
 
