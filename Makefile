@@ -79,7 +79,7 @@ notebooks: $(READY) ## execute the notebooks in place, in order, with their defa
 # Both cores, unless THREADS says otherwise.
 bench bench-quick: THREADS = 2
 
-bench: bench-peers ## time the quick ways beside the plain ones and their rivals; 40 minutes, on a quiet machine (ONLY="text")
+bench: bench-peers ## time the quick ways beside the plain ones and their rivals; most of an hour, on a quiet machine (ONLY="text")
 	$(BIN) benchmarks/run.py $(if $(ONLY),--only "$(ONLY)")
 	@$(MAKE) --no-print-directory bench-page
 
@@ -118,7 +118,7 @@ publish: $(READY) ## copy a study's executed notebooks and tables to where the c
 	@$(BIN) workflow/build_book.py publish "$(FILE)"
 
 recompute: $(READY) ## compute one row of a published table again (STUDY, TABLE=scores, ROW=number; any row without it)
-	@$(BIN) -m rrr_utils.recompute "$(FILE)" $(or $(TABLE),scores) $(if $(ROW),--row $(ROW)) $(if $(filter yes,$(PLAN)),--plan)
+	@$(BIN) -m rrr_utils.recompute "$(FILE)" $(or $(TABLE),scores) $(if $(ROW),--row "$(ROW)") $(if $(filter yes,$(PLAN)),--plan)
 
 viewer: $(READY) ## draw the book's viewer from the run of a study (STUDY=viewer); needs RRR_DATA_DIR
 	$(BIN) -m rrr_utils.viewer studies/$(if $(filter file,$(origin STUDY)),viewer,$(STUDY)).yaml --out book/published/viewer/viewer.html

@@ -91,7 +91,7 @@ def rows() -> list[Row]:
             quick=False,
             repeats=1,
             warm=False,
-            note="50 samples for 1,000: a whole pass of VGG16 takes 0.13 s. " + _FIRST_COUNTS,
+            note="50 samples for 1,000, because whole passes of VGG16 are slow. " + _FIRST_COUNTS,
         ),
         Row(
             "LIME (1,000) and Occlusion, 11 checkpoints, dense, MobileNet 0.25",
@@ -110,7 +110,7 @@ def rows() -> list[Row]:
             quick=False,
             repeats=1,
             warm=False,
-            note="50 samples for 1,000: a whole pass of VGG16 takes 0.13 s. " + _FIRST_COUNTS,
+            note="50 samples for 1,000, because whole passes of VGG16 are slow. " + _FIRST_COUNTS,
         ),
         Row(
             "Occlusion, VGG16, 224 px, patch 32, stride 16",

@@ -194,6 +194,12 @@ def bfloat16(found: Mapping[str, Any]) -> pd.DataFrame:
     return _lines(found, "bfloat16", "network", *names).set_index("network").rename(columns=names)
 
 
+def remedies(found: Mapping[str, Any]) -> pd.DataFrame:
+    """Return one row a network and a remedy: ``seconds`` of an epoch, ``times`` plain training's, on so many images."""
+    table = _lines(found, "remedies", "network", "size", "remedy", "seconds", "times", "images", "n")
+    return table.assign(network=[f"{row.network}, {row.size} px" for row in table.itertuples()])
+
+
 def _rows(found: Mapping[str, Any], *more: str) -> pd.DataFrame:
     return pd.DataFrame(found["rows"]).reindex(columns=[*_KEY, "ratio", "target", *more])
 

@@ -61,6 +61,20 @@ FOUND = {
                 {"varied": "full stack", "value": 13, "peak_bytes": 3.5 * 1024**3},
             ]
         },
+        "remedies": {
+            "lines": [
+                {
+                    "network": "convnet",
+                    "size": 64,
+                    "remedy": "plain",
+                    "seconds": 2.0,
+                    "times": 1.0,
+                    "images": 9,
+                    "n": 3,
+                },
+                {"network": "convnet", "size": 64, "remedy": "cgc", "seconds": 9.0, "times": 4.5, "images": 9, "n": 3},
+            ]
+        },
         "growth": {
             "lines": [
                 {"varied": "samples", "value": 250, "seconds": 1.0},
@@ -107,6 +121,12 @@ def test_a_study_is_taken_apart_and_other_machines_are_named():
     assert speeds.elsewhere(FOUND).to_dict("index") == {("b", "x"): {"cores": 64}}
 
 
+def test_remedies_are_told_by_network_and_size():
+    """CGC takes 4.5 times as long as plain training."""
+    table = speeds.remedies(FOUND).set_index(["network", "remedy"])
+    assert table["times"].to_dict() == {("convnet, 64 px", "plain"): 1.0, ("convnet, 64 px", "cgc"): 4.5}
+
+
 def test_memory_and_growth():
     """3.5 GiB at most, a quarter more for more images; 4 times the samples in twice the time is an exponent of 1/2."""
     verdict = speeds.memory_verdict(FOUND)
@@ -122,7 +142,7 @@ def test_what_was_not_measured_is_an_empty_table(tmp_path):
         assert make(EMPTY).empty
     for make in (speeds.studies, speeds.elsewhere):
         assert make(EMPTY).empty
-    for make in (speeds.memory, speeds.growth, speeds.growth_verdict, speeds.bfloat16):
+    for make in (speeds.memory, speeds.growth, speeds.growth_verdict, speeds.bfloat16, speeds.remedies):
         assert make(EMPTY).empty
     assert np.isnan(speeds.memory_verdict(EMPTY)["largest peak, GiB"])
     with pytest.raises(FileNotFoundError, match="make bench"):
