@@ -40,7 +40,7 @@ SENTENCES = {
         "the same, minus on as many random pixels, against 0",
     ),
     "superset": Sentence(
-        "Springer's objection",
+        "an objection raised against it",
         "a network that had understood these pixels would be as sure of them with their neighbours",
         "selected minus with neighbours, against 0: above it, the objection holds",
     ),
@@ -106,8 +106,9 @@ def verdicts(runs: Mapping[str, Found]) -> pd.DataFrame:
 
     Columns ``key``, ``paper``, ``claim``, ``run``, ``what`` was compared where a claim has several numbers, ``value``
     with ``low`` and ``high``, ``against``, and ``verdict``: "holds", "does not hold", "no difference" (the whole
-    interval is within ``ALIKE`` of 0) or "undecided" (it reaches both sides); for the reliability of a measure
-    "reliable", "tentative", "unreliable" or "undecided".
+    interval is within ``ALIKE`` of 0), "undecided" (it reaches both sides) or "undecided (one seed)"; for the
+    reliability of a measure "reliable", "tentative", "unreliable" or "undecided", which is said of the one
+    network whose explanations were ranked, over images.
     """
     rows: list[dict[str, Any]] = []
     for run, found in runs.items():
@@ -164,9 +165,10 @@ def _of_pixels(run: str, kept: pd.DataFrame, sufficient: pd.DataFrame) -> list[d
     together = plain[(plain["voters"] > 1) & (plain["kind"] == "selected")]
     if len(together):
         members = plain[(plain["voters"] == 1) & (plain["kind"] == "selected")]
-        change = together.set_index("image")["confidence"] - members.groupby("image")["confidence"].mean()
+        # The one ensemble minus each of its members, so that the interval is over these as well.
+        change = _confidences(members).rsub(together.set_index("image")["confidence"], axis="columns")
         rows.append(_row("ensemble", run, "", _mean(change), 0.0, above=False, alike=ALIKE))
-    return rows
+    return _with_seeds(rows, plain.loc[plain["voters"] == 1, "seed"].nunique())
 
 
 def _of_training(run: str, retrained: pd.DataFrame) -> list[dict[str, Any]]:
@@ -179,7 +181,7 @@ def _of_training(run: str, retrained: pd.DataFrame) -> list[dict[str, Any]]:
         # A handful of seeds: their range stands for the interval.
         measured = float(each.mean()), float(each.min()), float(each.max())
         rows.append(_row("suffices", run, what, measured, against, alike=0.0 if against else ALIKE))
-    return rows
+    return _with_seeds(rows, len(accuracy))
 
 
 def _of_dropout(run: str, before: Found, after: Found) -> list[dict[str, Any]]:
@@ -189,8 +191,9 @@ def _of_dropout(run: str, before: Found, after: Found) -> list[dict[str, Any]]:
     for kept in (after.kept, before.kept):
         chosen = kept[(kept["fill"] == "neutral") & (kept["shown"] == "neutral") & (kept["share"] == KEPT)]
         chosen = chosen[(chosen["voters"] == 1) & (chosen["kind"] == "selected")]
-        means.append(chosen.groupby("image")["confidence"].mean())
-    return [_row("dropout", run, "", _mean(means[0] - means[1]), 0.0, above=False, alike=ALIKE)]
+        means.append(_confidences(chosen))
+    change = (means[0] - means[1]).dropna(how="all").dropna(axis="columns", how="all")
+    return _with_seeds([_row("dropout", run, "", _mean(change), 0.0, above=False, alike=ALIKE)], len(change))
 
 
 def _of_measures(run: str, values: pd.DataFrame, scores: pd.DataFrame) -> list[dict[str, Any]]:
@@ -231,7 +234,18 @@ def _side(low: float, high: float, against: float, above: str, below: str) -> st
     return above if low > against else below if high < against else "undecided"
 
 
-def _mean(change: "pd.Series[float]") -> tuple[float, float, float]:
-    values = np.asarray(change.dropna(), np.float64)
-    low, high = bootstrap(values[None])
-    return float(values.mean()), low, high
+def _confidences(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the confidence by seed (rows) and image (columns)."""
+    return rows.pivot(index="seed", columns="image", values="confidence")
+
+
+def _mean(change: pd.DataFrame) -> tuple[float, float, float]:
+    """Return the mean of a difference by seed and image, and its interval over both."""
+    values = change.to_numpy(np.float64)
+    low, high = bootstrap(values)
+    return float(np.nanmean(values)), low, high
+
+
+def _with_seeds(rows: list[dict[str, Any]], seeds: int) -> list[dict[str, Any]]:
+    """Return the rows, which decide nothing if they rest on one seed."""
+    return rows if seeds > 1 else [row | {"verdict": "undecided (one seed)"} for row in rows]

@@ -29,9 +29,6 @@ def read(folders: Sequence[Path | str]) -> dict[str, Compared]:
 
     Raises ``FileNotFoundError`` where there is none, with the remedy.
     """
-    # Enters the schemas of what only this part has; here, because it imports Keras.
-    from rrr_utils.remedies import reach, records  # noqa: F401
-
     found = {}
     for place in sorted(path for folder in folders for path in Path(folder).glob(f"{_FOLDER}*")):
         _, data, network, *_ = place.name.split("--")
@@ -61,10 +58,17 @@ def verdicts(runs: Mapping[str, Compared], table: pd.DataFrame) -> pd.DataFrame:
         judged = told.judged(table[table["run"] == run])
         parts.append(judged.merge(told.time_ratios(each.fits)[["remedy", "times"]], on="remedy").assign(run=run))
     found = pd.concat(parts, ignore_index=True)
-    first = ["remedy", "run", "helps", "shifted", "kept", "original", "times"]
+    first = ["remedy", "run", "helps", "shifted", "shifted_low", "shifted_high", "kept", "original", "times"]
     order = {remedy: place for place, remedy in enumerate(dict.fromkeys(found["remedy"]))}
     found = found[[*first, *(name for name in found.columns if name not in first)]]
     return found.sort_values("remedy", key=lambda names: names.map(order), kind="stable").reset_index(drop=True)
+
+
+def board(table: pd.DataFrame) -> pd.DataFrame:
+    """Return :func:`verdicts` at a glance: one row a remedy, a column a run, each with the gain and what it says."""
+    words = table["helps"].where(table["kept"] != told.LOWERS, table["helps"] + ", less accurate")
+    cells = table.assign(cell=[f"{gain:+.1%}: {word}" for gain, word in zip(table["shifted"], words)])
+    return cells.pivot(index="remedy", columns="run", values="cell").reindex(list(dict.fromkeys(table["remedy"])))
 
 
 def witnesses(table: pd.DataFrame, explainers: Sequence[str]) -> pd.DataFrame:
@@ -98,11 +102,9 @@ def sentences(table: pd.DataFrame, explainers: pd.DataFrame, needed: pd.DataFram
     harmed = set(table.loc[table["helps"].isin([told.HARMS, told.MIXED]) | (table["kept"] == told.LOWERS), "remedy"])
     safe = [name for name in dict.fromkeys(helped["remedy"]) if name not in harmed]
     if safe:
-        best = helped[helped["remedy"].isin(safe)].sort_values("shifted", ascending=False)["remedy"].iloc[0]
-        row = table[table["remedy"] == best]
         said.append(
-            f"Which remedy: {_listed(safe)}; the largest gain without a loss anywhere is that of {best}, whose epochs "
-            f"take {row['times'].mean():.1f} times as long."
+            f"Which remedy: {_listed(safe)}. They help somewhere and are shown to harm nowhere. Each gain is averaged "
+            "over the backgrounds that the remedy was not taught, so the gains do not rank them."
         )
     else:
         said.append("Which remedy: none helped in one comparison without a loss in it or in another.")
@@ -110,16 +112,19 @@ def sentences(table: pd.DataFrame, explainers: pd.DataFrame, needed: pd.DataFram
     if judged.empty:
         said.append("Which explainer: no remedy was judged clearly enough to tell.")
         return said
-    first = judged.iloc[0]
-    asked = int(first[[told.SEES, told.MISSES, told.CONTRARY, told.FALSE_ALARM]].sum())
+    first = judged[judged["right"] == judged["right"].max()]
+    images = needed.set_index("explainer")["most"].reindex(first["explainer"])
+    asked = first[[told.SEES, told.MISSES, told.CONTRARY, told.FALSE_ALARM]].sum(axis=1)
+    cases = [
+        f"{name} about {right} of {all_}" for name, right, all_ in zip(first["explainer"], first[told.SEES], asked)
+    ]
     said.append(
-        f"Which explainer: {first['explainer']}, whose score was right about {int(first[told.SEES])} of the {asked} "
-        "cases that accuracy decides."
+        f"Which explainer: {'none stands out; ' if len(first) > 1 else ''}of the cases that accuracy decides the "
+        f"scores were right by {_listed(cases)}, which is the best here."
     )
-    most = int(needed.set_index("explainer")["most"][first["explainer"]])
     said.append(
-        f"How many images: {most} of them, scored before and after, tell a difference of {told.SCORE_MARGIN:g} in that "
-        "score from none."
+        f"How many images: with {images.idxmin()} {int(images.min())} of them, scored before and after, tell a "
+        f"difference of {told.SCORE_MARGIN:g} in its score from none."
     )
     return said
 

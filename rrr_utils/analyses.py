@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from rrr_utils.choices import one_of
 
@@ -189,13 +189,18 @@ def _check_training(training: Mapping[str, Any]) -> None:
         )
 
 
-def check(
-    entries: tuple[Analysis, ...], known: Mapping[tuple[str, str, str, str], tuple[int, tuple[int, ...]]]
-) -> tuple[int, str] | None:
+class Known(NamedTuple):
+    """A run of a study: its number of epochs, its seeds, and whether its head was trained before, in stage 1."""
+
+    epochs: int
+    seeds: tuple[int, ...]
+    after_stage1: bool = False
+
+
+def check(entries: tuple[Analysis, ...], known: Mapping[tuple[str, str, str, str], Known]) -> tuple[int, str] | None:
     """Return the place of the first entry that the study cannot answer and what is wrong with it, or None.
 
-    ``known`` holds the runs of the study, as :attr:`Analysis.run` names them, each with its number of epochs and its
-    seeds.
+    ``known`` holds the runs of the study, as :attr:`Analysis.run` names them.
     """
     seen = set()
     for place, entry in enumerate(entries):
@@ -203,7 +208,7 @@ def check(
             for name, position in (("data", 0), ("network", 1), ("strategy", 2), ("trained_on", 3)):
                 there = [run for run in known if run[:position] == entry.run[:position]]
                 one_of(name, getattr(entry, name), dict.fromkeys(run[position] for run in there))
-            epochs, seeds = known[entry.run]
+            epochs, seeds, after_stage1 = known[entry.run]
             for seed in entry.seeds:
                 one_of("seeds", seed, seeds)
         except ValueError as error:
@@ -212,6 +217,16 @@ def check(
             return place, f"`epoch` must be from 0 to {epochs}, but {entry.epoch} was passed."
         if entry.kind == "remedies" and entry.epoch != epochs:
             return place, f"remedies are trained for the run's {epochs} epochs, so `epoch` must be {epochs}."
+        # A head that stage 1 has trained on all training images knows what these are meant to keep from it.
+        afresh = (
+            entry.kind == "zoo" or bool(entry.retrain) or (entry.kind == "remedies" and len(entry.factors or ()) > 1)
+        )
+        if after_stage1 and afresh:
+            return place, (
+                f"the analysis {entry.kind!r} trains on a part of the images or on changed ones alone, but "
+                f"{entry.strategy!r} starts from a head that was trained on all of them. Ask it of strategy 'head', "
+                "or of a network without `head`."
+            )
         if (entry.kind, entry.run) in seen:
             return place, f"the analysis {entry.kind!r} of {'/'.join(entry.run)} stands twice."
         seen.add((entry.kind, entry.run))

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage, optimize, stats
 
-from rrr_utils import metric, progress, scoring, tables, weights
+from rrr_utils import metric, pieces, progress, scoring, tables, weights
 from rrr_utils.choices import one_of
 from rrr_utils.explainers import Explainer, explain
 from rrr_utils.prepared import Prepared
@@ -135,6 +135,16 @@ def score_run(
     """
     ours = scoring.explainers(settings, study_seed)
     theirs = scoring.explainers([{**each, "protocol": "authors"} for each in settings], study_seed)
+    pieces.keep(
+        folder,
+        run,
+        trained=[pieces.trained(run, seed) for seed in seeds],
+        epoch=epoch,
+        splits=splits,
+        n=n,
+        study_seed=study_seed,
+        explainers=ours,
+    )
     scores, similarities = [], []
     for seed in progress.track(seeds, "seeds"):
         trained, drawn = run.stack(seed, epoch), _randomised(run, seed, epoch)

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,10 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.tools.sm_exceptions import ConvergenceWarning
 
 from rrr_utils import hypotheses as hypo
-from rrr_utils import seeds
+from rrr_utils import seeds, tables
 from rrr_utils.hypotheses import Hypothesis
 from rrr_utils.statistics import foretelling as stat
 from rrr_utils.statistics.intervals import proportion_interval
-from rrr_utils.zoo import records
 
 # A drop of more than so much accuracy is one that an alarm should foretell; a common cohort of fewer images, and pairs
 # of models whose outcomes are less apart, decide nothing.
@@ -64,7 +64,7 @@ def read(folder: Path | str) -> Zoo:
             f"There is no zoo in {folder}. Run `make study STUDY=zoo` and `make publish STUDY=zoo`."
         )
     models, maps = (
-        pd.concat([records.read(place / f"{name}.parquet", name) for place in places], ignore_index=True)
+        pd.concat([tables.read(place / f"{name}.parquet", name) for place in places], ignore_index=True)
         for name in ("zoo_models", "zoo_maps")
     )
     return of(models, maps)
@@ -88,7 +88,8 @@ def turned(name: str) -> bool:
 def correlations(zoo: Zoo, outcome: str, names: Sequence[str] | None = None) -> pd.DataFrame:
     """Return one row a predictor: its rank correlation with an outcome, over groups, kinds and all models at once.
 
-    Columns ``predictor``, ``models``, ``groups``; for each of ``groups``, ``kinds`` and ``pooled`` the value with
+    Columns ``predictor``, ``models``, ``groups_n`` (in how many groups it is known and differs between models, of
+    ``groups_all``); for each of ``groups``, ``kinds`` and ``pooled`` the value with
     ``_low`` and ``_high``; ``partial`` likewise, over groups at equal test accuracy; and ``reversed``: whether the
     interval over all models and one inside groups or kinds lie on different sides of zero (Simpson's paradox).
     A predictor that is the outcome itself is left out.
@@ -103,8 +104,13 @@ def correlations(zoo: Zoo, outcome: str, names: Sequence[str] | None = None) -> 
     }
     other = [signs["pooled"] * signs[over] < 0 for over in ("groups", "kinds")]
     cells = zoo.cells(outcome)
+    x, y = zoo.predictors[names].to_numpy(), zoo.outcomes[outcome].to_numpy()
+    known = [~np.isnan(stat.spearman(x[cell.places], y[cell.places])) for cell in cells]
     return rows.assign(
-        reversed=other[0] | other[1], models=sum(len(cell.places) for cell in cells), groups_n=len(cells)
+        reversed=other[0] | other[1],
+        models=sum(len(cell.places) for cell in cells),
+        groups_n=np.sum(known, axis=0) if cells else 0,
+        groups_all=len(cells),
     )
 
 
@@ -146,8 +152,12 @@ def plotted(zoo: Zoo, outcome: str, names: Sequence[str]) -> pd.DataFrame:
 
 
 def best(table: pd.DataFrame) -> str:
-    """Return the predictor of :func:`correlations` whose rank correlation inside groups is the highest."""
-    return str(table["predictor"].iloc[int(np.nanargmax(table["groups"]))])
+    """Return the predictor of :func:`correlations` whose rank correlation inside groups is the highest.
+
+    Of those that are known in as many groups as any.
+    """
+    everywhere = table["groups"].where(table["groups_n"] == table["groups_n"].max())
+    return str(table["predictor"].iloc[int(np.nanargmax(everywhere))])
 
 
 def rivals(zoo: Zoo) -> list[str]:
@@ -218,8 +228,8 @@ def predictions(zoo: Zoo, outcome: str, names: Sequence[str]) -> pd.DataFrame:
 def images_needed(zoo: Zoo, outcome: str, explainers: Sequence[str], counts: Sequence[int]) -> pd.DataFrame:
     """Return how often AvgScore over so many images ranks two models of a group right, one row an explainer and count.
 
-    Of pairs whose outcomes are at least ten points apart; ``right`` is the mean over groups, with the interval of
-    drawing groups anew.
+    Of pairs whose outcomes are at least ten points apart; ``right`` is the mean over groups that have as many scored
+    images, with the interval of drawing groups anew.
     """
     cells = zoo.cells(outcome)
     y = zoo.outcomes[outcome].to_numpy()
@@ -229,9 +239,8 @@ def images_needed(zoo: Zoo, outcome: str, explainers: Sequence[str], counts: Seq
     for explainer in explainers:
         scores, _ = _matrix(zoo.maps, zoo.models, explainer, "above")
         each = np.stack([stat.pairs_right(scores[cell.places], y[cell.places], APART, counts) for cell in cells])
-        drawn = np.nanmean(each[chosen], axis=1)
-        low, high = stat.percentile(drawn)
-        found = {"images": list(counts), "right": np.nanmean(each, axis=0), "low": low, "high": high}
+        low, high = stat.percentile(_mean_of_known(each[chosen], 1))
+        found = {"images": list(counts), "right": _mean_of_known(each, 0), "low": low, "high": high}
         rows.append(pd.DataFrame({"explainer": explainer, **found}))
     return pd.concat(rows, ignore_index=True)
 
@@ -239,8 +248,8 @@ def images_needed(zoo: Zoo, outcome: str, explainers: Sequence[str], counts: Seq
 def mixed(zoo: Zoo, outcome: str, name: str) -> pd.DataFrame:
     """Return the mixed model of an outcome: test accuracy, a predictor and the kind of training, with random groups.
 
-    One row a fixed effect: ``effect`` on the outcome in points of accuracy for one standard deviation, its 95 %
-    interval, and ``p``. Groups have an intercept of their own.
+    One row a fixed effect: ``effect`` on the outcome for one standard deviation, its 95 % interval, and ``p``. Groups
+    have an intercept of their own, and so has each training inside its group: its checkpoints are not independent.
     """
     where = zoo.eligible(outcome) & zoo.predictors[name].notna()
     rows = zoo.models[where]
@@ -248,21 +257,30 @@ def mixed(zoo: Zoo, outcome: str, name: str) -> pd.DataFrame:
     design = pd.DataFrame({key: (value - value.mean()) / value.std() for key, value in columns.items()})
     kinds = pd.get_dummies(rows["trained_on"], drop_first=True, dtype=float)
     design = pd.concat([design, kinds.rename(columns=lambda kind: f"trained on {kind}")], axis=1)
-    design.insert(0, "mean", 1.0)
+    # A formula takes no slash in a name.
+    short = {column: f"x{number}" for number, column in enumerate(design.columns)}
+    data = design.rename(columns=short).assign(
+        y=zoo.outcomes.loc[where, outcome], group=rows["group"], training=rows["training"]
+    )
+    formula = f"y ~ {' + '.join(short.values())}"
     with warnings.catch_warnings():
-        # Groups that do not differ have a variance at its bound of zero, which is an answer.
+        # Groups or trainings that do not differ have a variance at its bound of zero, which is an answer.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        fitted = MixedLM(zoo.outcomes.loc[where, outcome], design, groups=rows["group"]).fit(reml=True)
-    interval = fitted.conf_int().loc[design.columns]
+        fitted = MixedLM.from_formula(
+            formula, data, groups="group", re_formula="1", vc_formula={"training": "0 + C(training)"}
+        ).fit(reml=True)
+    terms = {"Intercept": "mean", **{name: column for column, name in short.items()}}
+    interval = fitted.conf_int().loc[list(terms)]
     return pd.DataFrame(
         {
-            "effect": fitted.fe_params,
-            "low": interval[0],
-            "high": interval[1],
-            "p": fitted.pvalues[design.columns],
+            "term": list(terms.values()),
+            "effect": fitted.fe_params[list(terms)].to_numpy(),
+            "low": interval[0].to_numpy(),
+            "high": interval[1].to_numpy(),
+            "p": fitted.pvalues[list(terms)].to_numpy(),
             "n": len(design),
         }
-    ).rename_axis("term").reset_index()  # fmt: skip
+    )
 
 
 def verdicts(zoo: Zoo, expected: Sequence[Hypothesis]) -> pd.DataFrame:
@@ -273,7 +291,7 @@ def verdicts(zoo: Zoo, expected: Sequence[Hypothesis]) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     for entry in expected:
         names = [entry.predictor, *([entry.against] if entry.against else [])]
-        value, drawn = _value(zoo, entry.statistic, names, entry.outcome, entry.over)
+        value, drawn = _value(zoo, entry.statistic, names, entry.outcome, entry.over, alike=True)
         estimate, replicates = value[0], drawn[:, 0]
         if entry.against:
             estimate, replicates = value[0] - value[1], drawn[:, 0] - drawn[:, 1]
@@ -402,9 +420,12 @@ def _dropped(zoo: Zoo, outcome: str) -> NDArray[np.bool_]:
 
 
 def _value(
-    zoo: Zoo, statistic: str, names: Sequence[str], outcome: str, over: str
+    zoo: Zoo, statistic: str, names: Sequence[str], outcome: str, over: str, alike: bool = False
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return a statistic of each predictor, ``(P,)``, and of each bootstrap, ``(resamples, P)``."""
+    """Return a statistic of each predictor, ``(P,)``, and of each bootstrap, ``(resamples, P)``.
+
+    ``alike`` is for differences: inside groups or kinds all predictors are averaged over the same ones.
+    """
     cells = zoo.cells(outcome, "kinds" if over == "kinds" else "groups")
     if not cells:
         return np.full(len(names), np.nan), np.full((2, len(names)), np.nan)
@@ -413,7 +434,7 @@ def _value(
     # Ranking all models anew takes longer than ranking those of a group.
     apart = statistic in ("alarm", "prediction") or over == "pooled"
     draws = stat.draw(cells, min(zoo.resamples, _POOLED) if apart else zoo.resamples)
-    how: Callable[..., Any] = stat.pooled if apart else stat.within
+    how: Callable[..., Any] = stat.pooled if apart else partial(stat.within, alike=alike)
     if statistic == "spearman":
         return how(cells, draws, stat.spearman, x, y)
     if statistic == "partial":
@@ -430,6 +451,12 @@ def _value(
             features[everyone], y[everyone], zoo.models["group"].to_numpy()[everyone]
         )
     return how(cells, draws, lambda mine, base: 1 - mine.sum(axis=0) / base.sum(), errors, plain)
+
+
+def _mean_of_known(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+    known = ~np.isnan(values)
+    count = known.sum(axis=axis)
+    return np.where(count > 0, np.where(known, values, 0.0).sum(axis=axis) / np.maximum(count, 1), np.nan)
 
 
 def _columns(name: str, value: NDArray, replicates: NDArray) -> dict[str, NDArray]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from rrr_utils import statistics, tables
-from rrr_utils.infodisent import schemas
+from rrr_utils.schemas import HEAD_TABLES
 
 # How much accuracy a head may lose and still be called as accurate.
 LOST = 0.02
@@ -76,9 +76,8 @@ def read(folder: Path | str) -> dict[str, Found]:
     found = {}
     for place in sorted(Path(folder).glob("12-infodisent--*")):
         _, data, network, _, trained_on = place.name.split("--")
-        names = (*schemas.SCHEMAS, "scores")
         found[f"{data}/{network}/{trained_on}"] = Found(
-            *(tables.read(place / f"{name}.parquet", name) for name in names)
+            *(tables.read(place / f"{name}.parquet", name) for name in HEAD_TABLES)
         )
     return found
 

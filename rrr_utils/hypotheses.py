@@ -54,6 +54,14 @@ class Hypothesis:
         one_of("outcome", self.outcome, OUTCOMES)
         one_of("over", self.over, OVER)
         one_of("expected", self.expected, EXPECTED)
+        if self.statistic in ("alarm", "prediction") and self.over == "kinds":
+            raise ValueError(f"{self.key}: `{self.statistic}` is asked of all models at once, not over `kinds`.")
+        if self.statistic == "alarm" and (not self.outcome.startswith("drop_") or self.outcome == "drop_removed"):
+            # Without the object a model that is right for the right reason drops: no reason for an alarm.
+            raise ValueError(
+                f"{self.key}: an alarm is for a drop of accuracy before another background, such as `drop_other`, but "
+                f"the outcome {self.outcome!r} was passed."
+            )
         for name in ("predictor", "against"):
             if value := getattr(self, name):
                 check_predictor(name, value)

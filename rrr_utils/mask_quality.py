@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from rrr_utils import datasets, images, masks, progress, scoring, tables
+from rrr_utils import datasets, images, masks, pieces, progress, scoring, tables
 from rrr_utils.datasets.oxford_pets import OxfordPets
 from rrr_utils.explainers import Explainer, explain
 from rrr_utils.masks import Found, Masker
@@ -154,6 +154,17 @@ def score_run(
     for name, small in others.items():
         if len(small) != len(data.ids):
             raise ValueError(f"`others` must hold {len(data.ids)} masks, but {len(small)} of {name!r} were passed.")
+    pieces.keep(
+        folder,
+        run,
+        trained=[pieces.trained(run, seed) for seed in seeds],
+        epoch=epoch,
+        splits=splits,
+        n=n,
+        study_seed=study_seed,
+        explainers=asked,
+        others=list(others),
+    )
     parts = []
     for seed in seeds:
         stack = run.stack(seed, epoch)

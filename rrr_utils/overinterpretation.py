@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from rrr_utils import engine, metric, progress, tables, training
+from rrr_utils import engine, metric, pieces, progress, tables, training
 from rrr_utils import sufficient_subsets as subsets
 from rrr_utils.mitigations import ensemble
 from rrr_utils.prepared import Prepared
@@ -70,6 +70,8 @@ def examine_run(
         "most": most,
         "study_seed": study_seed,
     }
+    given = {"epoch": epoch, "splits": splits, "n": n, **settings}
+    pieces.keep(folder, run, trained=[pieces.trained(run, seed) for seed in seeds], **given)
     networks = {seed: run.at(seed, epoch) for seed in seeds}
     asked: list[tuple[int, int, Any]] = [(seed, 1, network) for seed, network in networks.items()]
     if len(networks) > 1:
@@ -198,6 +200,8 @@ def retrain_run(
     random ones, both before the neutral colour and with the true labels. The original network and both new ones are
     tested on whole test images and on both kinds of pixels. Selections and weights are kept under ``folder``.
     """
+    given = {"stage": stage, "epoch": epoch, "pixels": pixels, "share": share, "study_seed": study_seed}
+    pieces.keep(folder, run, trained=[pieces.trained(run, seed) for seed in seeds], **given)
     parts = []
     names = data.where("test")
     for seed in progress.track(seeds, "training on few pixels"):

@@ -1,4 +1,7 @@
-"""One row of a published table, computed again: `python -m rrr_utils.recompute studies/demo.yaml scores`."""
+"""One row of a published table, computed again: `python -m rrr_utils.recompute studies/demo.yaml scores`.
+
+Tables of a study's runs are dealt with here; a model of a zoo (table `zoo_models`) by :mod:`rrr_utils.remake`.
+"""
 
 import argparse
 import sys
@@ -10,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from rrr_utils import costs, engine, jobs, paths, stamps, study, tables
-from rrr_utils.choices import one_of
+from rrr_utils import costs, engine, jobs, paths, remake, stamps, study, tables
+from rrr_utils.choices import nearest, one_of
 
 if TYPE_CHECKING:  # Keras takes ten seconds to import, and the threads have to be set before it
     from rrr_utils.runs import Run
@@ -23,6 +26,8 @@ VALUES = {
     "scores": ("score", "chance", "probability"),
     "shift": ("accuracy",),
 }
+# The table whose rows are models of a zoo.
+ZOO = "zoo_models"
 _RUN = ["data", "network", "strategy", "trained_on"]
 _PLACE = {
     "masks": ["data", "image"],
@@ -39,8 +44,8 @@ class Again:
     """A published row, what it came to now, and how far the seeds of its study lie apart in that place.
 
     ``published`` and ``now`` hold the measured values of the row by name; ``spread`` the largest difference between
-    two seeds for each of them, the row's own being what it came to now; NaN where the study has one seed or the value
-    does not depend on it.
+    two seeds for each of them, the row's own being what it came to now or what was published, whichever is less; NaN
+    where the study has one seed or the value does not depend on it.
     """
 
     row: pd.Series
@@ -57,23 +62,25 @@ class Again:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Compute the row that the command line names; return 0 unless a value differs (1) or nothing was computed (2)."""
+    """Compute the row that the command line names; return 0, 1 if a value or weight differs, 2 if nothing was done."""
     parser = argparse.ArgumentParser(prog="python -m rrr_utils.recompute", description=__doc__)
     parser.add_argument("study", type=Path, help="a study file, for example studies/demo.yaml")
-    parser.add_argument("table", nargs="?", default="scores", help=f"one of {', '.join(VALUES)} (default: scores)")
-    parser.add_argument("--row", type=int, help="the row's number in the published table, from 0 (default: any row)")
+    parser.add_argument(
+        "table", nargs="?", default="scores", help=f"one of {', '.join((*VALUES, ZOO))} (default: scores)"
+    )
+    parser.add_argument("--row", help=f"its number in the published table, from 0; of {ZOO} also a model's name (any)")
     parser.add_argument("--seed", type=int, help="draws the row; without it another one each time")
     parser.add_argument("--plan", action="store_true", help="say what it costs, and stop")
     chosen = parser.parse_args(arguments)
     try:
         plan = study.load(chosen.study)
-        published = _published(plan.name, chosen.table)
-        number = chosen.row
-        if number is None:
-            number = int(np.random.default_rng(chosen.seed).integers(len(published)))
+        published = remake.published(plan.name) if chosen.table == ZOO else _published(plan.name, chosen.table)
+        number = _number(published, chosen.row, chosen.seed)
         row = row_of(published, number)
         print(f"Row {number} of {len(published)} in data/results/{plan.name}/{chosen.table}.parquet:")
         print(row.to_string())
+        if chosen.table == ZOO:
+            return 0 if chosen.plan else _model(plan, str(row["model"]))
         left = missing(plan, row, chosen.table)
         factor = costs.machine(stamps.threads())
         for what, cost in left:
@@ -100,6 +107,29 @@ def row_of(published: pd.DataFrame, number: int) -> pd.Series:
         raise ValueError(f"Rows are numbered from 0 to {len(published) - 1}, but {number} was asked for.")
     row: pd.Series = published.iloc[number]
     return row
+
+
+def _number(published: pd.DataFrame, asked: str | None, seed: int | None) -> int:
+    """Return the number of the row that was asked for by number or, in a zoo, by name; of any row if none was."""
+    if asked is None:
+        return int(np.random.default_rng(seed).integers(len(published)))
+    if asked.isdecimal():
+        return int(asked)
+    names = published["model"].tolist() if "model" in published else []
+    if asked not in names:
+        raise ValueError(f"There is no row {asked!r}: expected a number.{nearest(asked, names)}")
+    return names.index(asked)
+
+
+def _model(plan: study.Study, name: str) -> int:
+    """Train and measure a model of a zoo again and print it beside its published row; 1 if its weights differ."""
+    if "keras" not in sys.modules:
+        engine.start(stamps.threads())
+    found = remake.compare(plan, name)
+    print(found.to_string())
+    same = str(found.loc["weights", "published"]) == str(found.loc["weights", "again"])
+    print("The weights are the same to the bit." if same else "The weights differ: another machine or other code.")
+    return int(not same)
 
 
 def recompute(plan: study.Study, published: pd.DataFrame, number: int, table: str) -> Again:
@@ -251,13 +281,23 @@ def _scores(plan: study.Study, row: pd.Series, run: "Run") -> pd.Series:
     seed, epoch, data = int(row["seed"]), int(row["epoch"]), run.images()
     run, epoch = _where(run, epoch)
     place = [data.ids.index(row["image"])]
-    first = (what.epochs[0] if run.strategy != "head" else epoch) if asked[0].control else None
+    first = _first_scored(plan, run, epoch) if asked[0].control else None
     ((members, stack),) = run.stacks([seed], [epoch], first)
     pictures, masks, labels, ids = data.images[place], data.masks[place], data.labels[place], [row["image"]]
     member = members.index((seed, epoch))
     maps = explain(asked[:1], stack, pictures, labels, ids)
     rows = scoring.rows_of(stack(pictures)[member], [maps[0][member]], masks, labels, ids, asked[:1])
     return rows.iloc[0]
+
+
+def _first_scored(plan: study.Study, run: "Run", epoch: int) -> int:
+    """Return the checkpoint on which explainers with a control lean: the first that the run's scoring was asked for.
+
+    Where stage 1 has no scoring of its own, a strategy's start is scored with that strategy, as its first: ``epoch``.
+    """
+    name = "/".join((run.data, run.network, run.strategy, run.trained_on)) + "/03-scoring"
+    found = [job.parameters["scored_epochs"] for job in jobs.of(plan) if job.name == name]
+    return int(found[0][0]) if found else epoch
 
 
 def _shift(plan: study.Study, row: pd.Series, run: "Run") -> pd.Series:
@@ -288,13 +328,19 @@ def _the_one(found: pd.DataFrame, row: pd.Series, table: str) -> pd.Series:
 
 
 def _spread(published: pd.DataFrame, number: int, table: str, name: str, now: float) -> float:
-    """Return the largest difference of a value between seeds, where the row's own is what came out now."""
+    """Return the largest difference of a value between seeds.
+
+    Once with the row's own as it was published and once as it came out now; the smaller of the two counts, so that
+    neither a row that was changed nor a wrong computation widens what it is allowed.
+    """
     if "seed" not in _PLACE[table]:
         return float("nan")
     row, by = published.iloc[number], [each for each in _PLACE[table] if each != "seed"]
     same = (published[by] == row[by]).all(axis=1) & (published["seed"] != row["seed"])
-    values = [now, *published.loc[same, name].astype(float)]
-    return float(np.nanmax(values) - np.nanmin(values)) if same.any() else float("nan")
+    if not same.any():
+        return float("nan")
+    others = published.loc[same, name].astype(float).tolist()
+    return min(float(np.nanmax([*others, own]) - np.nanmin([*others, own])) for own in (float(row[name]), now))
 
 
 if __name__ == "__main__":

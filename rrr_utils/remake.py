@@ -1,56 +1,43 @@
-"""Make one model of a zoo again: `python -m rrr_utils.remake studies/zoo.yaml MODEL`."""
+"""One model of a zoo, trained and measured again, beside its published row."""
 
-import argparse
+import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from rrr_utils import jobs, paths, study, worker
+from rrr_utils import jobs, paths, tables
 from rrr_utils.choices import nearest
 from rrr_utils.study import Study
-from rrr_utils.zoo import records
 
-_MEASURED = records.SCHEMAS["zoo_maps"].names[6:]
+_MEASURED = tables.SCHEMAS["zoo_maps"].names[6:]
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Do what the command line asks; return 0, or 1 with the reason on stderr."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("study", type=Path, help="a study file, for example studies/zoo.yaml")
-    parser.add_argument("model", help="the name of a model, as in the column `model` of the table `zoo_models`")
-    chosen = parser.parse_args(arguments)
-    worker.environment()
-    from rrr_utils import engine
+def published(name: str) -> pd.DataFrame:
+    """Return the rows of ``zoo_models`` that a study has published, over all its slices, in the order of their files.
 
-    engine.start()
-    try:
-        found = compare(study.load(chosen.study), chosen.model)
-    except (ValueError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    print(found.to_string())
-    if "published" in found:
-        same = str(found.loc["weights", "published"]) == str(found.loc["weights", "again"])
-        print("The weights are the same to the bit." if same else "The weights differ: another machine or other code.")
-    return 0
+    Raises ``ValueError`` if it has published none.
+    """
+    places = sorted((paths.root() / "data" / "results" / name).glob("10-zoo--*/zoo_models.parquet"))
+    if not places:
+        raise ValueError(f"Study {name} has published no zoo of models. `make publish STUDY={name}` does.")
+    return pd.concat([tables.read(place, "zoo_models") for place in places], ignore_index=True)
 
 
 def compare(plan: Study, model: str) -> pd.DataFrame:
     """Train and measure a model anew and return its row, as a column ``again`` beside ``published`` where there is one.
 
-    The index holds the columns of ``zoo_models``, then the mean of each measure of the maps by explainer. What is
-    made is kept in the runs, under the study's name and "-again". Raises ``ValueError`` with the nearest name for a
-    model that the study does not have.
+    The index holds the columns of ``zoo_models``, then the mean of each measure of the maps by explainer. All of
+    it is made from nothing in the runs, under the study's name and "-again". Raises ``ValueError`` with the nearest
+    name for a model that the study does not have.
     """
     models, maps = remake(plan, model)
     columns = {"again": _one_column(models, maps)}
     for place in sorted((paths.root() / "data" / "results" / plan.name).glob("10-zoo--*")):
-        tables = (records.read(place / f"{name}.parquet", name) for name in ("zoo_models", "zoo_maps"))
-        rows, those = (table[table["model"] == model].reset_index(drop=True) for table in tables)
+        both = (tables.read(place / f"{name}.parquet", name) for name in ("zoo_models", "zoo_maps"))
+        rows, those = (table[table["model"] == model].reset_index(drop=True) for table in both)
         if len(rows):
             columns = {"published": _one_column(rows, those), **columns}
     return pd.DataFrame(columns)
@@ -58,7 +45,7 @@ def compare(plan: Study, model: str) -> pd.DataFrame:
 
 def remake(plan: Study, model: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Train and measure one model of a study: its rows of the tables ``zoo_models`` and ``zoo_maps``."""
-    # Imported here, behind the environment of `main`, because TensorFlow reads it once.
+    # Imported here, because threads are set before TensorFlow starts.
     from rrr_utils import datasets, masks, prepared, scoring
     from rrr_utils.zoo import slices, worlds
 
@@ -72,14 +59,13 @@ def remake(plan: Study, model: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     print("a minute for a small network on generated images, some for photographs.", file=sys.stderr)
     again = replace(slice_, run=replace(slice_.run, study=f"{plan.name}-again"))
     folder = paths.runs() / again.run.study / again.run.data
-    try:
-        data = again.run.images()
-    except FileNotFoundError:
-        dataset = datasets.open_dataset(job.parameters["source"], paths.data_dir(), job.parameters["options"])
-        masker = masks.open_masker(masking.parameters["masks"], dataset)
-        given = {"test_share": masking.parameters["test_share"], "seed": slice_.study_seed}
-        prepared.prepare(again.run.study, again.run.data, dataset, masker, [again.run.size], folder, **given)
-        data = again.run.images()
+    # What was made before is not what is asked for: nothing old may be confirmed.
+    shutil.rmtree(folder, ignore_errors=True)
+    dataset = datasets.open_dataset(job.parameters["source"], paths.data_dir(), job.parameters["options"])
+    masker = masks.open_masker(masking.parameters["masks"], dataset, paths.data_dir())
+    given = {"test_share": masking.parameters["test_share"], "seed": slice_.study_seed}
+    prepared.prepare(again.run.study, again.run.data, dataset, masker, [again.run.size], folder, **given)
+    data = again.run.images()
     tied = worlds.world(data, again.source, again.options, tie, again.study_seed)
     states = slices.trained(again, tied, [member], again.run.folder / "zoo" / f"tie-{round(100 * tie):03d}", [epoch])
     models, maps = slices.measure(
@@ -132,7 +118,3 @@ def _one_column(models: pd.DataFrame, maps: pd.DataFrame) -> "pd.Series[Any]":
     measured = maps[maps["variant"] == ""].groupby("explainer", sort=False)[_MEASURED].mean().stack()
     measured.index = [f"{explainer} {measure}" for explainer, measure in measured.index]
     return pd.concat([models.iloc[0], measured])
-
-
-if __name__ == "__main__":
-    sys.exit(main())

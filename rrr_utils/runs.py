@@ -46,9 +46,13 @@ class Run:
         """The folder of one seed's weights and training state."""
         return self.folder / f"seed-{seed}" / "training"
 
+    def pieces(self, seed: int, kind: str) -> Path:
+        """The folder of the finished pieces of one seed's scoring: ``scores`` or ``shift``."""
+        return self.folder / f"seed-{seed}" / "scoring" / kind
+
     def piece(self, seed: int, name: str) -> Path:
-        """The file of a finished piece of one seed's scoring."""
-        return self.folder / f"seed-{seed}" / "scoring" / f"{name}.parquet"
+        """The file of a finished piece; its name begins with its kind and a hyphen."""
+        return self.pieces(seed, name.partition("-")[0]) / f"{name}.parquet"
 
     def stage1(self) -> "Run":
         """Return the run of stage 1, from whose last epoch this one starts."""

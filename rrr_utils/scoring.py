@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from rrr_utils import draws, metric, networks, progress, tables
+from rrr_utils import draws, metric, networks, pieces, progress, tables
 from rrr_utils.explainers import DRAWING, Explainer, explain, explainer
 from rrr_utils.explainers.base import as_forward
 from rrr_utils.prepared import Prepared
@@ -89,6 +89,9 @@ def score_run(
     checkpoints = [(seed, epoch) for seed in seeds for epoch in computed]
     # Explainers that lean on a training's first checkpoint need it beside the others, also where its rows are there.
     first = epochs[0] if any(each.control for each in asked) else None
+    for seed in seeds:
+        given = {"explainers": asked, "splits": splits, "n": n, "study_seed": study_seed, "first": first}
+        pieces.keep(run.pieces(seed, "scores"), run, trained=pieces.trained(run, seed), **given)
     if not all(piece(*member, split, start).exists() for member in checkpoints for split, start, _ in blocks):
         for members, stack in run.stacks(seeds, computed, first):
             for split, start, places in progress.track(blocks, f"scores of {run.network}"):
@@ -109,9 +112,9 @@ def score_run(
                     tables.read(piece(seed, epoch, each, start), "scores") for each, start, _ in blocks if each == split
                 ]
                 # An explainer after the other, as `score_images` has them, and not a few images after the others.
-                pieces = [np.array_split(np.arange(len(rows)), len(asked)) for rows in found]
+                shares = [np.array_split(np.arange(len(rows)), len(asked)) for rows in found]
                 parts += [
-                    rows.iloc[where[number]] for number in range(len(asked)) for rows, where in zip(found, pieces)
+                    rows.iloc[where[number]] for number in range(len(asked)) for rows, where in zip(found, shares)
                 ]
     return pd.concat(parts, ignore_index=True)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rrr_utils import images, tables
+from rrr_utils import images, pieces, tables
 from rrr_utils.choices import one_of
 from rrr_utils.prepared import Prepared
 from rrr_utils.runs import Run
@@ -30,6 +30,9 @@ def shift_run(
     """
     computed = [epoch for epoch in epochs if epoch or not start_is_scored]
     files = {(seed, epoch): run.piece(seed, f"shift-{epoch:02d}") for seed in seeds for epoch in computed}
+    for seed in seeds:
+        given = {"trained": pieces.trained(run, seed), "backgrounds": backgrounds, "study_seed": study_seed}
+        pieces.keep(run.pieces(seed, "shift"), run, **given)
     if not all(file.exists() for file in files.values()):
         for members, stack in run.stacks(seeds, computed):
             found = _by_background(stack, data, backgrounds, [epoch for _, epoch in members], seed=study_seed)

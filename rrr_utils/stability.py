@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from rrr_utils import progress, scoring, tables
+from rrr_utils import pieces, progress, scoring, tables
 from rrr_utils.explainers import DRAWING
 from rrr_utils.prepared import Prepared
 from rrr_utils.runs import Run
@@ -88,6 +88,16 @@ def score_run(
     """
     asked = scoring.explainers(settings, study_seed)
     others = [each for each in scoring.explainers(settings, study_seed + 1) if each.name in DRAWING]
+    pieces.keep(
+        folder,
+        run,
+        trained=[pieces.trained(run, seed) for seed in seeds],
+        epoch=epoch,
+        splits=splits,
+        n=n,
+        study_seed=study_seed,
+        explainers=asked,
+    )
     parts = []
     for seed in progress.track(seeds, f"stability of {run.network}"):
         network = run.at(seed, epoch)

@@ -12,14 +12,14 @@ from typing import Any
 import yaml
 
 from rrr_utils import analyses, hypotheses
-from rrr_utils.analyses import Analysis
+from rrr_utils.analyses import Analysis, Known
 from rrr_utils.choices import nearest, one_of
 from rrr_utils.hypotheses import Hypothesis
 
 NETWORKS = ("vgg16", "resnet50", "mobilenet", "convnet")
 STRATEGIES = ("dense", "blocks4-5", "blocks1-3", "all")
 TRAINED_ON = ("original", "masked", "swapped", "both")
-SOURCES = ("confounded", "dogs_vs_cats", "caltech101", "oxford_pets", "folder")
+SOURCES = ("confounded", "dogs_vs_cats", "caltech101", "oxford_pets", "cifar10", "folder")
 MASKERS = ("outlines", "deeplab", "mask_rcnn")
 EXPLAINERS = (
     *("grad_cam", "grad_cam_plus_plus", "lime", "occlusion"),
@@ -193,10 +193,12 @@ class Study:
         if wrong := analyses.check(self.analyses, self._runs()):
             raise _Misplaced("analyses", *wrong)
 
-    def _runs(self) -> dict[tuple[str, str, str, str], tuple[int, tuple[int, ...]]]:
-        """Return every run by data set, network, strategy and training images, with its number of epochs and seeds."""
+    def _runs(self) -> dict[tuple[str, str, str, str], Known]:
+        """Return what analyses know of every run, by data set, network, strategy and training images."""
         return {
-            (data.name, model.name, strategy, trained_on): (model.stage(strategy).epochs, model.seeds or self.seeds)
+            (data.name, model.name, strategy, trained_on): Known(
+                model.stage(strategy).epochs, model.seeds or self.seeds, bool(model.head) and strategy != "head"
+            )
             for data in self.data
             for model in self.networks
             if not model.on or data.name in model.on

@@ -225,7 +225,7 @@ def random_subset(shape: tuple[int, int], count: int, *names: object) -> NDArray
 def with_neighbours(subsets: ArrayLike) -> NDArray[np.bool_]:
     """Return subsets ``(N, H, W)`` with the eight neighbours of each of their pixels: a superset.
 
-    A network that had understood the subset would be no less sure of it (Springer's objection).
+    A network that had understood the subset would be no less sure of it (an objection raised against the method).
     """
     return ndimage.binary_dilation(np.asarray(subsets, bool), np.ones((1, 3, 3), bool))
 

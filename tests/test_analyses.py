@@ -4,28 +4,23 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import tiny_run
 import tiny_study
 
 from rrr_utils import (
     controls,
     convergence,
     costs,
-    datasets,
     job_state,
     jobs,
     mask_quality,
-    paths,
-    prepared,
     run_notebook,
-    runs,
     scoring,
     statistics,
     study,
     tables,
-    training,
     weights,
 )
-from rrr_utils.masks import open_masker
 
 ENTRY = """
 analyses:
@@ -129,24 +124,8 @@ def test_the_same_analysis_twice_is_refused(tmp_path):
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A ConvNet at 32 px that was trained for an epoch on 24 generated images."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RRR_RUNS", str(tmp_path_factory.mktemp("runs")))
-        dataset = datasets.open_dataset("confounded", None, {"images": 24, "size": 32})
-        folder = paths.runs() / "s" / "d"
-        prepared.prepare("s", "d", dataset, open_masker("outlines", dataset), [32], folder, test_share=0.25, seed=0)
-        run = runs.Run("s", "d", "small", "all", "original", "convnet", 32)
-        data = run.images()
-        training.train(
-            run.start(3),
-            "all",
-            runs.training_data(data),
-            training.Stage(1, "adam", 1e-3),
-            run.checkpoints(3),
-            trained_on="original",
-            seed=3,
-            evaluate=runs.evaluation(data),
-        )
-        yield run, data
+    with tiny_run.trained(tmp_path_factory.mktemp("runs"), [3]) as made:
+        yield made
 
 
 SETTINGS = [{"name": "grad_cam"}, {"name": "occlusion", "patch": 12, "stride": 10}]
@@ -255,19 +234,37 @@ analyses:
 
 def test_a_slice_of_the_zoo_opens_its_data_and_trains(tmp_path):
     """Its notebook gets the data set's source and how its models are trained, and its own settings."""
-    job = jobs.find(jobs.of(load(tmp_path, ZOO)), "first/small/dense/masked/10-zoo")
+    text = ZOO.replace("strategy: dense", "strategy: head").replace("epoch: 2", "epoch: 1").replace("[1, 2]", "[1]")
+    job = jobs.find(jobs.of(load(tmp_path, text)), "first/small/head/masked/10-zoo")
     asked = {name: job.parameters[name] for name in ("source", "options", "ties", "kinds", "checkpoints", "steps")}
     assert asked == {
         "source": "confounded",
         "options": {"images": 8},
         "ties": [0.5, 1.0],
         "kinds": ["original"],
-        "checkpoints": [1, 2],
+        "checkpoints": [1],
         "steps": 8,
     }
     assert job_state._places(job) == {}
     assert (job.parameters["training_images"], job.parameters["optimizer"], job.outputs) == ([], "rmsprop", ("zoo",))
     run_notebook.check_parameters(tiny_study.PROJECT / "notebooks" / "10-zoo.ipynb", job.parameters)
+
+
+def test_what_trains_on_a_part_does_not_start_from_a_head_that_saw_all(tmp_path):
+    """A zoo, retraining and a sweep over strengths are refused behind stage 1; a single strength is not."""
+    refused = {
+        "zoo": ZOO,
+        "overinterpretation": ZOO.replace("zoo", "overinterpretation").replace(
+            "ties: [0.5, 1],\n     kinds: [original], checkpoints: [1, 2]", "retrain: true"
+        ),
+        "remedies": ZOO.replace("zoo", "remedies").replace(
+            "ties: [0.5, 1],\n     kinds: [original], checkpoints: [1, 2]", "remedies: [plain], factors: [1, 10]"
+        ),
+    }
+    for kind, text in refused.items():
+        with pytest.raises(study.StudyError, match=rf"the analysis '{kind}' trains .* Ask it of strategy 'head'"):
+            load(tmp_path / kind, text)
+    load(tmp_path / "one", refused["remedies"].replace("[1, 10]", "[1]"))
 
 
 @pytest.mark.parametrize(

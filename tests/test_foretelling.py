@@ -8,10 +8,10 @@ from sklearn.linear_model import LinearRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import LeaveOneGroupOut, cross_val_predict
 
-from rrr_utils import foretelling, hypotheses, paths, study
+from rrr_utils import foretelling, hypotheses, paths, study, tables
 from rrr_utils.hypotheses import Hypothesis
 from rrr_utils.statistics import foretelling as stat
-from rrr_utils.zoo import outcomes, records
+from rrr_utils.zoo import outcomes
 
 RNG = np.random.default_rng(0)
 
@@ -170,7 +170,7 @@ def made(informative, groups=8, seed=0, simpson=False):
                 same = {"model": row["model"], "image": str(image), "explainer": "grad_cam", "correct": image > 0}
                 for variant, value in (("", noisy), ("randomised", float(rng.random()))):
                     maps.append(same | {"variant": variant, "chance": 0.1, "score": value} | measured)
-    frames = pd.DataFrame(models)[records.SCHEMAS["zoo_models"].names], pd.DataFrame(maps)
+    frames = pd.DataFrame(models)[tables.SCHEMAS["zoo_models"].names], pd.DataFrame(maps)
     return foretelling.of(*frames, resamples=299)
 
 

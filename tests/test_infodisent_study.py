@@ -6,13 +6,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+import tiny_run
 import tiny_study
 
 from rrr_utils import (
     analyses,
     checkpoints,
     costs,
-    datasets,
     engine,
     explainers,
     figures,
@@ -20,8 +20,6 @@ from rrr_utils import (
     infodisent,
     jobs,
     metric,
-    paths,
-    prepared,
     run_notebook,
     runs,
     scoring,
@@ -31,7 +29,6 @@ from rrr_utils import (
     training,
 )
 from rrr_utils.infodisent import examining, fitting, reading
-from rrr_utils.masks import open_masker
 from rrr_utils.statistics import infodisent as sums
 
 STAGE = training.Stage(3, "adam", 1e-3, batch=8)
@@ -43,25 +40,8 @@ ASKED = {**COHORT, "stage": STAGE, "explainers": SETTINGS, "prototypes": 2}
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A ConvNet at 32 px, two seeds, that was trained for an epoch on 24 generated images."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RRR_RUNS", str(tmp_path_factory.mktemp("runs")))
-        dataset = datasets.open_dataset("confounded", None, {"images": 24, "size": 32})
-        folder = paths.runs() / "s" / "d"
-        prepared.prepare("s", "d", dataset, open_masker("outlines", dataset), [32], folder, test_share=0.25, seed=0)
-        run = runs.Run("s", "d", "small", "all", "original", "convnet", 32)
-        data = run.images()
-        for seed in (0, 1):
-            training.train(
-                run.start(seed),
-                "all",
-                runs.training_data(data),
-                training.Stage(1, "adam", 1e-3),
-                run.checkpoints(seed),
-                trained_on="original",
-                seed=seed,
-                evaluate=runs.evaluation(data),
-            )
-        yield run, data
+    with tiny_run.trained(tmp_path_factory.mktemp("runs"), (0, 1)) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

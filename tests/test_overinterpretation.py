@@ -3,18 +3,15 @@
 import numpy as np
 import pandas as pd
 import pytest
+import tiny_run
 from scipy import special
 
 from rrr_utils import (
     analyses,
-    datasets,
     engine,
     metric,
     networks,
     overinterpretation,
-    paths,
-    prepared,
-    runs,
     scoring,
     stability,
     statistics,
@@ -22,7 +19,6 @@ from rrr_utils import (
     training,
 )
 from rrr_utils import sufficient_subsets as sis
-from rrr_utils.masks import open_masker
 from rrr_utils.mitigations import ensemble
 
 STAGE = training.Stage(1, "adam", 1e-3)
@@ -32,25 +28,8 @@ ASKED = {"pixels": 128, "shares": [0.1], "threshold": 0.55, "fills": ["neutral",
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A ConvNet at 32 px, two seeds, that was trained for an epoch on 24 generated images."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RRR_RUNS", str(tmp_path_factory.mktemp("runs")))
-        dataset = datasets.open_dataset("confounded", None, {"images": 24, "size": 32})
-        folder = paths.runs() / "s" / "d"
-        prepared.prepare("s", "d", dataset, open_masker("outlines", dataset), [32], folder, test_share=0.25, seed=0)
-        run = runs.Run("s", "d", "small", "all", "original", "convnet", 32)
-        data = run.images()
-        for seed in (0, 1):
-            training.train(
-                run.start(seed),
-                "all",
-                runs.training_data(data),
-                STAGE,
-                run.checkpoints(seed),
-                trained_on="original",
-                seed=seed,
-                evaluate=runs.evaluation(data),
-            )
-        yield run, data
+    with tiny_run.trained(tmp_path_factory.mktemp("runs"), (0, 1)) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -104,11 +104,15 @@ def test_a_row_that_was_changed_differs(again):
     same = (published[place] == row[place]).all(axis=1)
     # Seeds that lie too near together to tell from the same number are set apart.
     published.loc[same & (published["seed"] != row["seed"]), "loss"] = before[0] + 0.2
-    for far, verdict in ((0.15, "within the spread over seeds"), (0.3, "differs")):
+    for far, spread, verdict in ((-0.15, 0.2, "within the spread over seeds"), (0.3, 0.1, "differs")):
         published.loc[0, "loss"] = before[0] + far
         found = recompute.recompute(again, published, 0, "history")
-        assert found.spread["loss"] == pytest.approx(0.2, abs=1e-3)
+        assert found.spread["loss"] == pytest.approx(spread, abs=1e-3)
         assert found.verdict("loss") == verdict
+    # What comes out wrong does not make room for itself.
+    assert recompute._spread(
+        published.assign(loss=[*before[:1], *published["loss"][1:]]), 0, "history", "loss", 9.0
+    ) == (pytest.approx(0.2, abs=1e-3))
     wide = recompute.Again(found.row, {"loss": 1.0}, {"loss": 1.1}, {"loss": 0.05})
     assert wide.verdict("loss") == "differs"
     assert recompute.Again(found.row, {"loss": 1.0}, {"loss": np.nan}, {"loss": 9.0}).verdict("loss") == "differs"

@@ -164,7 +164,8 @@ def test_epoch_0_is_read_from_the_scores_of_stage_1(made, monkeypatch):
     run, _ = made
     whole, moved = scores_of(run), shift.shift_run(run, run.images(), [3], [0, 2], ["random"], study_seed=0)
     head = run.stage1()
-    tables.write(scores_of(head, (2,)), head.folder / "scores.parquet", "scores")
+    of_head = scores_of(head, (2,))
+    tables.write(of_head, head.folder / "scores.parquet", "scores")
     rows = shift.shift_run(head, head.images(), [3], [2], ["random"], study_seed=0)
     tables.write(rows, head.folder / "shift.parquet", "shift")
     for file in [*run.folder.rglob("scores-00-*"), run.piece(3, "shift-00")]:
@@ -176,7 +177,11 @@ def test_epoch_0_is_read_from_the_scores_of_stage_1(made, monkeypatch):
     found = scoring.score_run(run, run.images(), ASKED, [3], (0, 2), **options)
     same = ["strategy", "epoch", "split", "explainer", "image", "predicted", "correct"]
     pd.testing.assert_frame_equal(found[same], whole[same])
-    np.testing.assert_allclose(found["score"], whole["score"], atol=1e-3)
+    starts, ends = (found[found["epoch"] == epoch]["score"].to_numpy() for epoch in (0, 2))
+    np.testing.assert_array_equal(starts, of_head["score"])
+    np.testing.assert_array_equal(ends, whole[whole["epoch"] == 2]["score"])
+    # Alone in its stack the network rounds otherwise, and Occlusion of a new head takes differences of small numbers.
+    np.testing.assert_allclose(starts, whole[whole["epoch"] == 0]["score"], atol=1e-2)
     again = shift.shift_run(run, run.images(), [3], [0, 2], ["random"], study_seed=0, start_is_scored=True)
     pd.testing.assert_frame_equal(again, moved)
     assert stacked == []

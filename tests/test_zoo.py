@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 from sklearn.metrics import auc
 
-from rrr_utils import checkpoints, datasets, jobs, paths, prepared, remake, scoring, study, training
+from rrr_utils import checkpoints, datasets, jobs, paths, prepared, recompute, remake, scoring, study, tables, training
 from rrr_utils.datasets import confounded
 from rrr_utils.masks import open_masker
 from rrr_utils.runs import Run
-from rrr_utils.zoo import fills, measures, outcomes, records, slices, worlds
+from rrr_utils.zoo import fills, measures, outcomes, slices, worlds
 
 # One row of four pixels is an image.
 MASK = np.array([[[1, 1, 0, 0]]], np.uint8)
@@ -278,10 +278,10 @@ def test_every_model_has_its_rows(measured, tmp_path):
     assert ("randomised", "lime") not in counts
     assert set(models.loc[models["trained_on"] == "swapped", "seen"]) == {"other free flipped"}
     for name, frame in (("zoo_models", models), ("zoo_maps", maps)):
-        records.write(frame, tmp_path / f"{name}.parquet", name)
-        pd.testing.assert_frame_equal(records.read(tmp_path / f"{name}.parquet", name), frame)
+        tables.write(frame, tmp_path / f"{name}.parquet", name)
+        pd.testing.assert_frame_equal(tables.read(tmp_path / f"{name}.parquet", name), frame)
     with pytest.raises(ValueError, match=r"missing: \['weights'\]"):
-        records.write(models.drop(columns="weights"), tmp_path / "x.parquet", "zoo_models")
+        tables.write(models.drop(columns="weights"), tmp_path / "x.parquet", "zoo_models")
 
 
 def test_rows_are_what_the_model_says_alone(slice_, measured):
@@ -352,7 +352,7 @@ analyses:
 """
 
 
-def test_one_command_makes_a_row_again(tmp_path, monkeypatch):
+def test_one_command_makes_a_row_again(tmp_path, monkeypatch, capsys):
     """From the study file and the model's name alone: the same row as in the slice, beside the published one."""
     monkeypatch.setenv("RRR_RUNS", str(tmp_path / "runs"))
     (tmp_path / "little.yaml").write_text(REMADE)
@@ -364,18 +364,28 @@ def test_one_command_makes_a_row_again(tmp_path, monkeypatch):
     (job,) = (job for job in jobs.of(plan) if job.notebook == "10-zoo")
     whole = replace(remake.slice_of(job.parameters), run=Run("little-again", "first", "small", "all", "original",
                                                              "convnet", 32))  # fmt: skip
-    both, _ = slices.measure_slice(whole, whole.run.images(), scoring.explainers([{"name": "grad_cam"}], 0), tmp_path)
+    both, _ = slices.measure_slice(
+        whole, whole.run.images(), scoring.explainers([{"name": "grad_cam"}], 0), tmp_path / "p"
+    )
     pd.testing.assert_frame_equal(
         models, both[both["model"] == name].assign(study="little").reset_index(drop=True), rtol=1e-4
     )
     published = tmp_path / "data" / "results" / "little" / "10-zoo--x"
-    records.write(models, published / "zoo_models.parquet", "zoo_models")
-    records.write(maps, published / "zoo_maps.parquet", "zoo_maps")
+    tables.write(models, published / "zoo_models.parquet", "zoo_models")
+    tables.write(maps, published / "zoo_maps.parquet", "zoo_maps")
     monkeypatch.setenv("RRR_ROOT", str(tmp_path))
+    trained = []
+    train = training.train
+    monkeypatch.setattr(training, "train", lambda *given, **more: trained.append(given) or train(*given, **more))
     found = remake.compare(plan, name)
+    assert len(trained) == 1, "a second time is trained again, not read"
     assert found.columns.tolist() == ["published", "again"]
     assert found.loc["weights", "published"] == found.loc["weights", "again"]
     assert found.loc["grad_cam score", "again"] == pytest.approx(found.loc["grad_cam score", "published"], abs=1e-6)
+    assert recompute.main([str(tmp_path / "little.yaml"), "zoo_models", "--row", name]) == 0
+    assert "the same to the bit" in capsys.readouterr().out
+    assert recompute.main([str(tmp_path / "little.yaml"), "zoo_models", "--row", name.replace("masked", "mask")]) == 2
+    assert f"Did you mean {name!r}" in capsys.readouterr().err
     with pytest.raises(ValueError, match="Did you mean 'first-p100/small-all/masked-all-seed0/epoch-01'"):
         remake.remake(plan, "first-p100/small-all/masked-al-seed0/epoch-01")
 
@@ -387,7 +397,7 @@ def test_photographs_behind_a_frozen_base(ready, tmp_path):
     photos = slices.Slice(
         run, "oxford_pets", {}, training.Stage(1, "rmsprop", 1e-3), **varied, images=4, steps=2, study_seed=0
     )
-    models, maps = slices.measure_slice(photos, ready, scoring.explainers([{"name": "grad_cam"}], 0), tmp_path)
+    models, maps = slices.measure_slice(photos, ready, scoring.explainers([{"name": "grad_cam"}], 0), tmp_path / "p")
     assert models[["accuracy_flipped", "accuracy_free", "known_tie"]].isna().all(axis=None)
     there = ["accuracy_original", "accuracy_random", "accuracy_other", "accuracy_mean", "accuracy_removed"]
     assert models[there].notna().all(axis=None)

@@ -29,6 +29,9 @@ _BACKGROUNDS = {
 }
 
 
+_GAIN = "#0072B2"
+
+
 def remedies(table: pd.DataFrame) -> Figure:
     """Return two panels, one row a remedy: the change in accuracy by background, and in the score by explainer.
 
@@ -86,37 +89,49 @@ def _dots(axes: Axes, table: pd.DataFrame, rows: list[str], looks: dict[str, tup
 
 
 def gains(table: pd.DataFrame) -> Figure:
-    """Return one panel a run: what each remedy gains behind changed backgrounds against how long it trains.
+    """Return one panel a run, one row a remedy: what it gains behind changed backgrounds, and how long it trains.
 
     Parameters
     ----------
     table
-        ``run``, ``remedy``, ``times`` (an epoch's time as a multiple of plain training), ``shifted`` (accuracy behind
-        changed backgrounds minus plain training's) and ``helps``, as ``advice.verdicts`` gives them. Filled dots help.
+        ``run``, ``remedy``, ``times`` (an epoch's time as a multiple of plain training, written beside the row),
+        ``shifted`` with ``shifted_low`` and ``shifted_high`` (accuracy behind changed backgrounds minus plain
+        training's) and ``helps``, as ``advice.verdicts`` gives them. Filled dots help.
 
     Raises
     ------
     ValueError
         If a column is missing, a remedy is unknown, or two rows would be drawn in one place.
     """
-    check(table, ["times", "shifted", "helps"], ["run", "remedy"])
-    present(table, "remedy", list(LABELS))
+    check(table, ["times", "shifted", "shifted_low", "shifted_high", "helps"], ["run", "remedy"])
+    rows = present(table, "remedy", list(LABELS))
     runs = list(dict.fromkeys(table["run"]))
     with theme():
-        width = 0.9 + 3.1 * len(runs)
-        figure, panels = plt.subplots(
-            1, len(runs), sharey=True, squeeze=False, figsize=(width, 3.9), layout="constrained"
-        )
+        size = (2.2 + 2.5 * len(runs), 1.0 + 0.34 * len(rows))
+        figure, panels = plt.subplots(1, len(runs), sharey=True, squeeze=False, figsize=size, layout="constrained")
         for axes, run in zip(panels[0], runs):
-            axes.axhline(0, **CHANCE)
-            for row in table[table["run"] == run].to_dict("records"):
-                full = "#0072B2" if row["helps"] == "helps" else "white"
-                axes.plot(row["times"], row["shifted"], "o", color="#0072B2", markerfacecolor=full, markersize=6)
-                place = {"textcoords": "offset points", "va": "center", "fontsize": 7}
-                axes.annotate(LABELS[row["remedy"]], (row["times"], row["shifted"]), (6, 0), **place)
+            part = table[table["run"] == run].set_index("remedy").reindex(rows)
+            part = part.rename(columns={"shifted": "mean", "shifted_low": "low", "shifted_high": "high"})
+            y = np.arange(len(rows))
+            axes.axvline(0, **CHANCE)
+            axes.errorbar(part["mean"], y, xerr=bars(part), color=_GAIN, linestyle="none", elinewidth=1.3)
+            for helps in (True, False):
+                chosen = (part["helps"] == "helps").to_numpy() == helps
+                axes.plot(
+                    part["mean"].to_numpy(float)[chosen],
+                    y[chosen],
+                    "o",
+                    color=_GAIN,
+                    markerfacecolor=_GAIN if helps else "white",
+                )
+            for place, times in zip(y, part["times"]):
+                if np.isfinite(times):
+                    axes.annotate(f"{times:.1f}\u00d7", (1, place), (4, 0), xycoords=("axes fraction", "data"),
+                                  textcoords="offset points", va="center", fontsize=8)  # fmt: skip
             axes.set_title(run, fontsize=9)
-            axes.set_xlim(0.5, 1.45 * max(table["times"].max(), 2))
-            axes.set_xlabel("an epoch's time, plain is 1")
-            percent(axes.yaxis)
-        panels[0][0].set_ylabel("accuracy behind changed\nbackgrounds minus plain training's")
+            axes.grid(axis="y", visible=False)
+            percent(axes.xaxis)
+        panels[0][0].set_yticks(range(len(rows)), [LABELS[name] for name in rows])
+        panels[0][0].set_ylim(len(rows) - 0.5, -0.5)
+        figure.supxlabel("accuracy behind changed backgrounds minus plain training's", fontsize=10)
     return figure

@@ -9,17 +9,16 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import special
 
-from rrr_utils import controls, engine, metric, progress, scoring, tables, training
+from rrr_utils import controls, engine, metric, pieces, progress, schemas, scoring, tables, training
 from rrr_utils.explainers import Explainer
 from rrr_utils.infodisent import fitting, reading
 from rrr_utils.infodisent.heads import HEADS, attach
 from rrr_utils.infodisent.maps import DESIGNS, InfoDisent
-from rrr_utils.infodisent.schemas import SCHEMAS
 from rrr_utils.networks import Network
 from rrr_utils.prepared import Prepared
 from rrr_utils.runs import Run
 
-TABLES = (*SCHEMAS, "scores")
+TABLES = schemas.HEAD_TABLES
 # The heads whose logit is a sum of channels.
 SUMS = ("average", "disentangled")
 SIDES = ("positive", "negative")
@@ -80,6 +79,15 @@ def examine_run(
         So many training images are kept for each channel and side.
     """
     asked = scoring.explainers(explainers, study_seed)
+    given = {
+        "epoch": epoch,
+        "splits": splits,
+        "n": n,
+        "study_seed": study_seed,
+        "stage": stage,
+        "prototypes": prototypes,
+    }
+    pieces.keep(folder, run, trained=[pieces.trained(run, seed) for seed in seeds], explainers=asked, **given)
     parts: dict[str, list[pd.DataFrame]] = {name: [] for name in TABLES}
     took = []
     for seed in progress.track(seeds, f"heads of {run.network}"):

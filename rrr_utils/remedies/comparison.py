@@ -10,10 +10,23 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rrr_utils import checkpoints, draws, engine, files, images, metric, networks, progress, scoring, seeds, weights
+from rrr_utils import (
+    checkpoints,
+    draws,
+    engine,
+    files,
+    images,
+    metric,
+    networks,
+    pieces,
+    progress,
+    scoring,
+    seeds,
+    tables,
+    weights,
+)
 from rrr_utils.explainers import Explainer, GradCAM
 from rrr_utils.prepared import Prepared
-from rrr_utils.remedies import records
 from rrr_utils.remedies.catalogue import remedy
 from rrr_utils.remedies.ensembling import joined
 from rrr_utils.remedies.fitting import evaluated, fit
@@ -25,7 +38,7 @@ from rrr_utils.training import Stage, TrainingData
 # stronger penalty may cost.
 HELD_OUT, ALLOWED = 0.15, 0.02
 
-__all__ = ["ALLOWED", "HELD_OUT", "RemedyRun", "choose", "compare", "records", "score", "sweep"]
+__all__ = ["ALLOWED", "HELD_OUT", "RemedyRun", "choose", "compare", "score", "sweep"]
 
 
 @dataclass(frozen=True)
@@ -106,8 +119,8 @@ def compare(
         record = _trained(own, training_data(data), evaluation(data), stage, seed, study_seed, factor)
         history = pd.DataFrame(record["history"], columns=["epoch", "split", "loss", "accuracy"])
         histories.append(own.label(history, seed))
-        fits.append(own.label(pd.DataFrame([record["fit"]]), seed)[records.SCHEMAS["fits"].names])
-    empty = pd.DataFrame(columns=records.SCHEMAS["sweeps"].names)
+        fits.append(own.label(pd.DataFrame([record["fit"]]), seed)[tables.SCHEMAS["fits"].names])
+    empty = pd.DataFrame(columns=tables.SCHEMAS["sweeps"].names)
     together = pd.concat(sweeps, ignore_index=True) if sweeps else empty
     return pd.concat(histories, ignore_index=True), pd.concat(fits, ignore_index=True), together
 
@@ -149,6 +162,7 @@ def sweep(
     parts = draws.split(whole.ids, whole.labels, HELD_OUT, seeds.integer(study_seed, "held out"))
     fitted, held = _part(whole, parts == "train"), _part(whole, parts == "test")
     rows = []
+    pieces.keep(run.folder / "sweep", run.own(), remedy=run.remedy, stage=stage, study_seed=study_seed)
     models = [(factor, seed) for factor in sorted(factors) for seed in asked]
     for factor, seed in progress.track(models, f"strengths of {run.remedy}"):
         file = run.folder / "sweep" / f"factor-{factor:g}-seed-{seed}.json"
@@ -185,6 +199,7 @@ def _trained(
     """Return the record of a model, trained unless it is there; its weights lie beside it."""
     folder = run.checkpoints(seed)
     file = folder / "fit.json"
+    pieces.keep(folder, run.own(), remedy=run.remedy, stage=stage, study_seed=study_seed, factor=factor)
     if file.exists():
         record: dict[str, Any] = files.read_json(file)
         return record

@@ -4,33 +4,15 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from numpy.typing import NDArray
 
-from rrr_utils import gradients, tables
+from rrr_utils import gradients
 from rrr_utils.networks import Network
 from rrr_utils.prepared import Prepared
 from rrr_utils.remedies.comparison import remedy_run
-from rrr_utils.remedies.records import SCHEMAS
 from rrr_utils.runs import Run
 from rrr_utils.shift import change_background
 from rrr_utils.sufficient_subsets import log_odds
-
-# One row an image: its label's log odds, how far they move (`change`) when another image's background stands behind the
-# object, how far they would by the gradient at the image (`predicted`), and the sums of that gradient's squares inside
-# and outside the object.
-tables.SCHEMAS["reach"] = pa.schema(
-    [
-        *(field for field in SCHEMAS["fits"] if field.name in ("study", "data", "network", "strategy")),
-        ("trained_on", pa.string()),
-        ("seed", pa.int64()),
-        ("epoch", pa.int64()),
-        ("split", pa.string()),
-        ("image", pa.string()),
-        ("label", pa.int64()),
-        *((name, pa.float64()) for name in ("log_odds", "change", "predicted", "inside", "outside")),
-    ]
-)
 
 
 def measure_run(

@@ -141,29 +141,32 @@ def alarm_elsewhere(predictor: ArrayLike, alarm: ArrayLike, groups: Sequence[str
     """Return how well "predictor below t" tells the models with ``alarm`` in groups that did not choose t.
 
     For each group t is chosen on all others: where the share of alarms that are raised exceeds that of false ones the
-    most (Youden 1950), the lowest such t. A missing predictor raises the alarm. NaN where there is nothing to tell.
+    most (Youden 1950), the lowest such t. A missing predictor raises the alarm. A group whose others have no drop, or
+    only drops, or no predictor, is not tried and not counted. NaN where there is nothing to tell.
     """
     x, bad = _last(np.asarray(predictor, np.float64)[:, None])[:, 0], np.asarray(alarm, bool)
     names = np.asarray(groups)
-    raised, thresholds = np.zeros(len(x), bool), []
+    raised, tested, thresholds = np.zeros(len(x), bool), np.zeros(len(x), bool), []
     for name in np.unique(names):
         here = names == name
         others, truth = x[~here], bad[~here]
-        if not 0 < truth.sum() < len(truth):
-            continue
         levels = np.unique(others[np.isfinite(others)])
+        if not 0 < truth.sum() < len(truth) or not len(levels):
+            continue
         # Between two values that occur, and above all of them.
         tried = np.append((levels[1:] + levels[:-1]) / 2, levels[-1:] + 1e-9)
         below = others[:, None] < tried
         gain = below[truth].mean(axis=0) - below[~truth].mean(axis=0)
         threshold = float(tried[int(gain.argmax())])
         thresholds.append(threshold)
-        raised[here] = x[here] < threshold
-    if not thresholds or not 0 < bad.sum() < len(bad):
+        raised[here], tested[here] = x[here] < threshold, True
+    drops, others = tested & bad, tested & ~bad
+    counts = int(drops.sum()), int(others.sum())
+    if not all(counts):
         nan = float("nan")
-        return Alarm(nan, nan, int(bad.sum()), int((~bad).sum()), nan, nan)
-    shares = float(raised[bad].mean()), float(raised[~bad].mean())
-    return Alarm(*shares, int(bad.sum()), int((~bad).sum()), min(thresholds), max(thresholds))
+        return Alarm(nan, nan, *counts, nan, nan)
+    shares = float(raised[drops].mean()), float(raised[others].mean())
+    return Alarm(*shares, *counts, min(thresholds), max(thresholds))
 
 
 def unseen_errors(features: ArrayLike, outcome: ArrayLike, groups: Sequence[str]) -> tuple[Floats, Floats]:
@@ -192,9 +195,10 @@ def pairs_right(
 
     Of scores ``(models, images)``, NaN where an image has none, and an outcome ``(models,)``. Pairs whose outcomes are
     less than ``apart`` from each other do not count. Images are drawn without replacement, the same for all models,
-    ``draws`` times. NaN without a pair.
+    ``draws`` times, out of those that any model has. NaN without a pair, and for more images than there are.
     """
     values, y = np.asarray(scores, np.float64), np.asarray(outcome, np.float64)
+    values = values[:, ~np.isnan(values).all(axis=0)]
     one, other = np.nonzero(y[:, None] - y >= apart)
     found = np.full(len(counts), np.nan)
     if not len(one):
@@ -202,6 +206,8 @@ def pairs_right(
     rng = seeds.generator("pairs", seed)
     orders = np.stack([rng.permutation(values.shape[1]) for _ in range(draws)])
     for place, count in enumerate(counts):
+        if count > values.shape[1]:
+            continue
         taken = values[:, orders[:, :count]]  # (models, draws, count)
         known = ~np.isnan(taken)
         means = np.where(known, taken, 0.0).sum(axis=2) / np.maximum(known.sum(axis=2), 1)
@@ -212,11 +218,12 @@ def pairs_right(
 
 
 def within(
-    of: Sequence[Cell], draws: Draws, statistic: Callable[..., Floats], *columns: ArrayLike
+    of: Sequence[Cell], draws: Draws, statistic: Callable[..., Floats], *columns: ArrayLike, alike: bool = False
 ) -> tuple[Floats, Floats]:
     """Return a statistic averaged over cells, ``(P,)``, and over each bootstrap's cells, ``(resamples, P)``.
 
     ``columns`` are what ``statistic`` takes, each with one row a model: all models, of which each cell has its own.
+    ``alike`` averages all predictors over the same cells, those in which each is known, as their difference needs.
     """
     arrays = [np.asarray(column) for column in columns]
     here, drawn = [], []
@@ -224,6 +231,10 @@ def within(
         own = [array[cell.places] for array in arrays]
         here.append(statistic(*own))
         drawn.append(statistic(*(array[places] for array in own)))
+    if alike:
+        here, drawn = (
+            [np.where(np.isnan(v).any(axis=-1, keepdims=True), np.nan, v) for v in each] for each in (here, drawn)
+        )
     with np.errstate(invalid="ignore"):
         values = np.stack(here)
         known = ~np.isnan(values)

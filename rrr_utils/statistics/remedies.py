@@ -14,7 +14,7 @@ PLAIN = "plain"
 # Smaller than this, two scores or two accuracies are alike: the margins of the paper's claims.
 SCORE_MARGIN, ACCURACY_MARGIN = 0.03, 0.02
 # The chance of even one false alarm among all tests of a table, and a power that is usual.
-LEVEL = 0.05
+LEVEL, POWER = 0.05, 0.8
 
 RAISES, LOWERS, ALIKE, OPEN, ONE_SEED = "raises", "lowers", "alike", "undecided", "undecided (one seed)"
 HELPS, HARMS, MIXED, NOTHING = "helps", "harms", "mixed", "no change"
@@ -123,7 +123,8 @@ def judged(table: pd.DataFrame) -> pd.DataFrame:
     """Return one row a remedy of :func:`differences`: ``helps``, ``kept`` and, an explainer each, whether it sees it.
 
     ``helps`` is the verdict on changed backgrounds, ``shifted`` the mean difference behind those that were not taught,
-    ``original`` that on images as they are and ``kept`` its verdict. A score that the remedy was taught is in brackets.
+    ``shifted_low`` and ``shifted_high`` how far the intervals of the single ones reach, ``original`` the difference on
+    images as they are and ``kept`` its verdict. A score that the remedy was taught is in brackets.
     """
     rows = []
     for remedy, part in table.groupby("remedy", sort=False):
@@ -134,6 +135,8 @@ def judged(table: pd.DataFrame) -> pd.DataFrame:
             "remedy": remedy,
             "helps": helps,
             "shifted": float(changed["difference"].mean()),
+            "shifted_low": float(changed["low"].min()),
+            "shifted_high": float(changed["high"].max()),
             "original": float(accuracies["difference"]["original"]),
             "kept": str(accuracies["verdict"]["original"]),
         }
@@ -193,12 +196,18 @@ def time_ratios(fits: pd.DataFrame) -> pd.DataFrame:
 
 
 def overview(scores: pd.DataFrame, shift: pd.DataFrame, fits: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a remedy: accuracy behind each background, mean score by explainer over all images, and time."""
+    """Return one row a remedy: accuracy behind each background, mean score by explainer over all images, and time.
+
+    ``n`` images were classified behind each background, ``scored`` of them scored, both by each of so many ``seeds``.
+    """
     accuracy = shift.pivot_table(index="trained_on", columns="background", values="accuracy", sort=False)
     means = average(scores, ["trained_on", *_EXPLAINER], cohort="all", resamples=99)
     score = means.pivot(index="trained_on", columns="explainer", values="mean")
     times = time_ratios(fits).set_index("remedy")["times"]
-    table = accuracy.join(score).join(times)
+    by = shift.groupby("trained_on")
+    counts = pd.DataFrame({"n": by["n"].max(), "seeds": by["seed"].nunique()})
+    counts["scored"] = scores.groupby("trained_on")["image"].nunique()
+    table = accuracy.join(score).join(times).join(counts)
     return table.rename_axis("remedy").reset_index()
 
 
@@ -234,16 +243,18 @@ def agreement(scores: pd.DataFrame, shift: pd.DataFrame, taught: Mapping[str, Se
 def images_needed(scores: pd.DataFrame) -> pd.DataFrame:
     """Return, by explainer, how many images tell a difference in score as large as the margin from none.
 
-    ``spread`` is the standard deviation over images of a remedy minus plain, averaged over seeds, the median over
-    remedies; ``images`` so many that 1.96 standard errors are the margin, a normal approximation.
+    For somebody with one network before and after: ``spread`` is the standard deviation over images of a remedy minus
+    plain of one seed, the mean over seeds and the median over remedies; ``images`` so many that a difference of the
+    margin is told at the level of 5 % in ``POWER`` of all draws of images, a normal approximation.
     """
     a_seed = scores.dropna(subset=["score"]).pivot_table(
         index=["explainer", "image", "seed"], columns="trained_on", values="score"
     )
-    change = a_seed.sub(a_seed[PLAIN], axis=0).drop(columns=PLAIN).groupby(["explainer", "image"]).mean()
-    spread = change.groupby("explainer").std().median(axis=1)
+    change = a_seed.sub(a_seed[PLAIN], axis=0).drop(columns=PLAIN)
+    spread = change.groupby(["explainer", "seed"]).std().groupby("explainer").mean().median(axis=1)
     table = spread.rename("spread").reset_index()
-    return table.assign(images=np.ceil((1.96 * table["spread"] / SCORE_MARGIN) ** 2).astype(int))
+    errors = stats.norm.ppf(1 - LEVEL / 2) + stats.norm.ppf(POWER)
+    return table.assign(images=np.ceil((errors * table["spread"] / SCORE_MARGIN) ** 2).astype(int))
 
 
 def reach_table(rows: pd.DataFrame) -> pd.DataFrame:

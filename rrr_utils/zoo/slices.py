@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rrr_utils import checkpoints, draws, metric, progress, training, weights
+from rrr_utils import checkpoints, draws, metric, pieces, progress, tables, training, weights
 from rrr_utils.explainers import LIME, Explainer, explain
 from rrr_utils.prepared import Prepared
 from rrr_utils.runs import Run, training_data
 from rrr_utils.seeds import integer
-from rrr_utils.zoo import measures, outcomes, records
+from rrr_utils.zoo import measures, outcomes
 from rrr_utils.zoo.crowds import Crowd
 from rrr_utils.zoo.worlds import World, world
 
@@ -96,6 +96,7 @@ def measure_slice(
     Finished trainings, and finished groups of models, are kept under ``folder``, so that an interrupted slice goes on
     where it was. The weights of a group are deleted once it is measured.
     """
+    pieces.keep(folder, slice_.run, slice=slice_, explainers=asked)
     parts: dict[str, list[pd.DataFrame]] = {name: [] for name in TABLES}
     for tie in progress.track(slice_.ties, f"zoo of {data.name}"):
         place = folder / f"tie-{round(100 * tie):03d}"
@@ -104,10 +105,10 @@ def measure_slice(
             tied = world(data, slice_.source, slice_.options, tie, slice_.study_seed)
             states = trained(slice_, tied, slice_.members(), place)
             for name, rows in zip(TABLES, measure(slice_, tied, states, asked), strict=True):
-                records.write(rows, files[name], name)
+                tables.write(rows, files[name], name)
         shutil.rmtree(place, ignore_errors=True)
         for name in TABLES:
-            parts[name].append(records.read(files[name], name))
+            parts[name].append(tables.read(files[name], name))
     models, maps = (pd.concat(parts[name], ignore_index=True) for name in TABLES)
     return models, maps
 
@@ -188,7 +189,7 @@ def measure(
         for place, row in enumerate(shared):
             same = pd.DataFrame({**row, "explainer": each.name, "variant": RANDOMISED, **missing})[few]
             parts.append(same.assign(score=metric.score(masks[few], maps[place])))
-    return models, pd.concat(parts, ignore_index=True)[records.SCHEMAS["zoo_maps"].names]
+    return models, pd.concat(parts, ignore_index=True)[tables.SCHEMAS["zoo_maps"].names]
 
 
 def _measures(maps: NDArray, signed: NDArray, masks: NDArray) -> dict[str, NDArray[np.float64]]:
@@ -244,7 +245,7 @@ def _models(slice_: Slice, tied: World, states: States, stack: Crowd) -> pd.Data
             "weights": checkpoints.digest(state.values())[:16],
         }
         rows.append(slice_.run.label(pd.DataFrame([row]), member.seed).assign(trained_on=member.trained_on))
-    return pd.concat(rows, ignore_index=True)[records.SCHEMAS["zoo_models"].names]
+    return pd.concat(rows, ignore_index=True)[tables.SCHEMAS["zoo_models"].names]
 
 
 def _maps(

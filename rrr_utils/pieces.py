@@ -1,0 +1,59 @@
+"""Finished pieces of a long computation on disk, which count only while they are asked for in the same way."""
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rrr_utils import files
+
+if TYPE_CHECKING:
+    from rrr_utils.runs import Run
+
+_FILE = "settings.json"
+
+
+def keep(folder: Path, run: "Run", **settings: Any) -> None:
+    """Make ``folder`` ready for pieces that ``settings`` lead to; pieces that others led to are removed.
+
+    Settings are the arguments that a piece depends on; the run's images, and what its name says, are among them.
+    Whoever runs a notebook by hand with another parameter thus never gets an old number. ``make`` removes pieces by
+    itself where a notebook or its code has changed. Raises ``ValueError`` for a folder that holds other things, which
+    are not for us to remove.
+    """
+    asked = {"run": run, "images": _hash(run.folder.parents[2] / "masks.parquet"), **settings}
+    text = json.dumps(asked, default=_plain, sort_keys=True, indent=1) + "\n"
+    file = folder / _FILE
+    if not file.exists() and folder.exists() and any(folder.iterdir()):
+        raise ValueError(
+            f"{folder} has no {_FILE}, so what it holds are not known to be pieces. Delete it, or name another."
+        )
+    if file.exists() and file.read_text(encoding="utf-8") != text:
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    files.write_text(file, text)
+
+
+def trained(run: "Run", seed: int) -> str:
+    """Return what tells the training of a run and seed from another one, as a setting: the hash of its record."""
+    return _hash(run.checkpoints(seed) / "record.json")
+
+
+def _hash(file: Path) -> str:
+    return files.sha256(file) if file.exists() else ""
+
+
+def _plain(value: Any) -> Any:
+    """Return what JSON can say of a value: of an object its class and its public attributes."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {"is": type(value).__name__, **{f.name: getattr(value, f.name) for f in dataclasses.fields(value)}}
+    if isinstance(value, Mapping):
+        return dict(value)
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if hasattr(value, "__dict__"):
+        public = {name: of for name, of in vars(value).items() if not name.startswith("_") and not callable(of)}
+        return {"is": type(value).__name__, **public}
+    return str(value)

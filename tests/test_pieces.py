@@ -1,0 +1,78 @@
+"""Pieces on disk: they stay while they are asked for in the same way, and go when anything else is asked."""
+
+import json
+
+import pytest
+import tiny_run
+
+from rrr_utils import explainers, pieces, scoring, tables, training
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    with tiny_run.trained(tmp_path_factory.mktemp("runs"), [0]) as made:
+        yield made
+
+
+def every():
+    """Each explainer anew, as a second call makes them."""
+    return scoring.explainers([{"name": name} for name in explainers.EXPLAINERS], 0)
+
+
+def left(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_the_same_request_keeps_what_is_there(made, tmp_path):
+    """All explainers, a stage of training and numbers: made again, they are the same settings."""
+    run, _ = made
+    folder = tmp_path / "pieces"
+    for _ in range(2):
+        pieces.keep(folder, run, explainers=every(), stage=training.Stage(1, "adam", 1e-3), shares=(0.1,))
+        (folder / "piece").touch()
+    assert left(folder) == ["piece", "settings.json"]
+    said = json.loads((folder / "settings.json").read_text())
+    assert len(said["explainers"]) == len(explainers.EXPLAINERS)
+    assert not any(" at 0x" in text for text in (folder / "settings.json").read_text().splitlines())
+    assert len(said["images"]) == 64
+
+
+@pytest.mark.parametrize(
+    "changed", [{"n": 5}, {"explainers": scoring.explainers([{"name": "grad_cam"}], 0)}, {"more": 1}]
+)
+def test_another_request_removes_it(made, tmp_path, changed):
+    """Another number, other explainers, a setting that was not there."""
+    run, _ = made
+    folder = tmp_path / "pieces"
+    pieces.keep(folder, run, n=4, explainers=every())
+    (folder / "piece").touch()
+    pieces.keep(folder, run, **{"n": 4, "explainers": every(), **changed})
+    assert left(folder) == ["settings.json"]
+
+
+def test_a_folder_of_other_things_is_left_alone(made, tmp_path):
+    """It has no settings: nothing of it is used, and nothing removed."""
+    run, _ = made
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(ValueError, match=r"has no settings\.json"):
+        pieces.keep(tmp_path, run, n=4)
+    assert left(tmp_path) == ["thesis.tex"]
+
+
+def test_scores_follow_the_request(made):
+    """Scored again with other perturbations the rows change; as before, they are read and not computed."""
+    run, data = made
+    options = {"splits": ["test"], "n": 2, "study_seed": 0}
+
+    def scored(samples):
+        asked = scoring.explainers([{"name": "lime", "samples": samples}], 0)
+        return scoring.score_run(run, data, asked, [0], [1], **options)
+
+    first = scored(20)
+    file = run.piece(0, "scores-01-test-0000")
+    marked = tables.read(file, "scores").assign(score=0.5)
+    tables.write(marked, file, "scores")
+    assert scored(20)["score"].tolist() == [0.5, 0.5]
+    again = scored(40)
+    assert again["samples"].tolist() == [40, 40]
+    assert scored(20)["score"].tolist() == first["score"].tolist()

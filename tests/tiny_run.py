@@ -1,0 +1,35 @@
+"""A small trained run for tests: a ConvNet at 32 px on 24 generated images, six of them test images."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from rrr_utils import datasets, paths, prepared, runs, training
+from rrr_utils.masks import open_masker
+from rrr_utils.prepared import Prepared
+
+
+@contextmanager
+def trained(folder: Path, seeds: Sequence[int], epochs: int = 1) -> Iterator[tuple[runs.Run, Prepared]]:
+    """Train one network a seed and give the run and its images; until the end of the block ``folder`` has the runs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RRR_RUNS", str(folder))
+        dataset = datasets.open_dataset("confounded", None, {"images": 24, "size": 32})
+        place = paths.runs() / "s" / "d"
+        prepared.prepare("s", "d", dataset, open_masker("outlines", dataset), [32], place, test_share=0.25, seed=0)
+        run = runs.Run("s", "d", "small", "all", "original", "convnet", 32)
+        data = run.images()
+        for seed in seeds:
+            training.train(
+                run.start(seed),
+                "all",
+                runs.training_data(data),
+                training.Stage(epochs, "adam", 1e-3),
+                run.checkpoints(seed),
+                trained_on="original",
+                seed=seed,
+                evaluate=runs.evaluation(data),
+            )
+        yield run, data
