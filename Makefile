@@ -25,6 +25,8 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 export PYTHONHASHSEED := 0
 
 # The unit tests of what a Keras backend computes. XLA takes minutes to compile VGG16 for a processor.
+# A file of tests, or a notebook, to each of JOBS processes.
+SPREAD = $(if $(filter-out 1,$(JOBS)),-n $(if $(filter 0,$(JOBS)),auto,$(JOBS)) --dist loadfile)
 ON_BACKENDS = backends engine grad_cam occlusion lime incremental stack networks frozen training
 TOO_LARGE = not vgg16 and not whole_passes
 
@@ -47,12 +49,12 @@ study: $(READY) ## run a study and build its book
 
 test: $(READY) lint ## check everything
 	@echo "== Unit tests"
-	$(BIN) -m pytest tests
+	$(BIN) -m pytest tests $(SPREAD)
 	@echo "== The smoke study"
 	@$(BIN) workflow/launch.py run studies/smoke.yaml $(LAUNCH)
 	@echo "== The notebooks: their outputs are computed again and compared"
 	@rm -rf build/nbval
-	RRR_RUNS="$(CURDIR)/build/nbval" TQDM_DISABLE=1 $(BIN) -m pytest --nbval --nbval-current-env --nbval-cell-timeout 900 notebooks book/*.ipynb
+	RRR_RUNS="$(CURDIR)/build/nbval" TQDM_DISABLE=1 $(BIN) -m pytest --nbval --nbval-current-env --nbval-cell-timeout 900 notebooks book/*.ipynb $(SPREAD)
 	@echo "== The book: every warning is an error"
 	@$(BIN) workflow/build_book.py committed
 	@echo "All tests passed."

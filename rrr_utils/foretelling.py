@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from statsmodels.regression.mixed_linear_model import MixedLM
 from statsmodels.stats.multitest import multipletests
-from statsmodels.tools.sm_exceptions import ConvergenceWarning
+from statsmodels.tools.sm_exceptions import ConvergenceWarning, SingularMatrixWarning
 
 from rrr_utils import hypotheses as hypo
 from rrr_utils import seeds, tables
@@ -265,7 +265,8 @@ def mixed(zoo: Zoo, outcome: str, name: str) -> pd.DataFrame:
     formula = f"y ~ {' + '.join(short.values())}"
     with warnings.catch_warnings():
         # Groups or trainings that do not differ have a variance at its bound of zero, which is an answer.
-        warnings.simplefilter("ignore", ConvergenceWarning)
+        for each in (ConvergenceWarning, SingularMatrixWarning):
+            warnings.simplefilter("ignore", each)
         fitted = MixedLM.from_formula(
             formula, data, groups="group", re_formula="1", vc_formula={"training": "0 + C(training)"}
         ).fit(reml=True)

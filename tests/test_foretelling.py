@@ -1,5 +1,7 @@
 """Foretelling: statistics by hand and against SciPy and scikit-learn, and zoos whose answer is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -62,6 +64,17 @@ def test_an_alarm_is_tried_where_its_threshold_was_not_chosen():
     assert np.isnan(stat.alarm_elsewhere(x, [False] * 6, list("aaabbb")).sensitivity)
 
 
+def test_a_group_whose_others_choose_no_threshold_is_not_counted():
+    """All drops lie in a, so b has no threshold for it; of b, by a's threshold 1.5, nothing drops: nothing is told."""
+    x, bad = np.array([1.0, 2.0, 3.0, 1.0, 2.0]), np.array([True, False, False, False, False])
+    found = stat.alarm_elsewhere(x, bad, list("aaabb"))
+    assert (found.with_drop, found.without) == (0, 2)
+    assert np.isnan(found.sensitivity)
+    # Nobody else knows the predictor of c.
+    alone = stat.alarm_elsewhere([np.nan, np.nan, 1.0, 2.0], [True, False, True, False], list("aacc"))
+    assert (alone.with_drop, alone.without) == (1, 1)
+
+
 def test_predictions_of_unseen_groups_agree_with_scikit_learn():
     """Least squares on all other groups."""
     x, names = RNG.normal(size=(30, 2)), np.repeat(list("abc"), 10)
@@ -79,6 +92,29 @@ def test_pairs_by_hand():
     # First against second and third: (1, 1) by the first image, (0, 0) by the second; (1, 1) by both.
     np.testing.assert_allclose(found, [0.5, 1.0], atol=0.06)
     assert np.isnan(stat.pairs_right(scores, [1, 1, 1], 0.1, [1])).all()
+
+
+def test_images_that_no_model_has_are_no_images():
+    """Columns of another group's images neither dilute a draw nor let more be asked than there are."""
+    scores = np.array([[1.0, 0.0], [0.5, 0.2], [0.1, 0.1]])
+    padded = np.column_stack([scores, np.full((3, 40), np.nan)])
+    found = stat.pairs_right(padded, [1.0, 0.5, 0.45], 0.1, [1, 2, 3], draws=400)
+    np.testing.assert_allclose(found[:2], [0.5, 1.0], atol=0.06)
+    assert np.isnan(found[2])
+
+
+def test_a_difference_is_taken_over_the_same_groups():
+    """The second predictor is not known in b, so b does not count for the first either: 1 - 1, not 0 - 1."""
+    cells = stat.cells(list("aaabbb"), list("tuvwxy"))
+    draws = stat.draw(cells, 99)
+    predictors = np.array([[1, 1], [2, 2], [3, 3], [3, np.nan], [2, np.nan], [1, np.nan]])
+    outcome = np.array([1.0, 2, 3, 1, 2, 3])
+    apart, _ = stat.within(cells, draws, stat.spearman, predictors, outcome)
+    alike, drawn = stat.within(cells, draws, stat.spearman, predictors, outcome, alike=True)
+    assert apart.tolist() == [0, 1]
+    assert alike.tolist() == [1, 1]
+    known = ~np.isnan(drawn).any(axis=1)
+    np.testing.assert_allclose(drawn[known, 0], drawn[known, 1])
 
 
 def test_draws_keep_trainings_and_groups_whole():
@@ -132,6 +168,9 @@ def test_verdicts_follow_from_the_interval(expected, low, high, p, verdict):
         ({"outcome": "others"}, r"Did you mean 'other'\?"),
         ({"statistic": "pearson"}, r"`statistic` must be one of"),
         ({"expected": "more"}, r"`expected` must be one of"),
+        ({"statistic": "alarm"}, r"k: an alarm is for a drop of accuracy .* 'other' was passed"),
+        ({"statistic": "alarm", "outcome": "drop_removed"}, r"'drop_removed' was passed"),
+        ({"statistic": "prediction", "over": "kinds"}, r"k: `prediction` is asked of all models at once"),
     ],
 )
 def test_a_misspelt_hypothesis_is_refused(change, words):
@@ -263,6 +302,34 @@ def test_the_other_tables():
     fixed = foretelling.mixed(zoo, "other", "grad_cam/above/own").set_index("term")
     assert fixed.loc["grad_cam/above/own", "low"] > 0.1
     assert fixed.loc["test accuracy", "low"] < 0 < fixed.loc["test accuracy", "high"]
+
+
+def test_checkpoints_of_a_training_are_not_new_models():
+    """Each model twice, as two checkpoints that hardly differ: the mixed model's interval hardly narrows."""
+    zoo, rng = made(False, groups=4), np.random.default_rng(3)
+    models = zoo.models[zoo.models["epoch"] == 12]
+    again = models.assign(
+        model=models["model"] + "+",
+        epoch=13,
+        accuracy_other=(models["accuracy_other"] + rng.normal(0, 0.005, len(models))).clip(0, 1),
+    )
+    maps = pd.concat([zoo.maps, zoo.maps.assign(model=zoo.maps["model"] + "+")], ignore_index=True)
+    widths = []
+    for rows in (models, pd.concat([models, again], ignore_index=True)):
+        found = foretelling.mixed(foretelling.of(rows, maps), "other", "grad_cam/above/own").set_index("term")
+        widths.append(float(np.ptp(found.loc["grad_cam/above/own", ["low", "high"]])))
+    assert widths[1] > 0.9 * widths[0], "twice as many trainings would be 0.7 as wide"
+
+
+def test_a_predictor_that_few_groups_know_is_not_the_best():
+    """Known in one group alone, where it is perfect, it stands with that count, and another one is picked."""
+    zoo = made(True, groups=3)
+    first = zoo.models["group"] == "g0"
+    odd = zoo.predictors.assign(entropy=zoo.outcomes["other"].where(first))
+    table = foretelling.correlations(replace(zoo, predictors=odd), "other", ["entropy", "grad_cam/above/own"])
+    assert table.set_index("predictor")["groups_n"].to_dict() == {"entropy": 1, "grad_cam/above/own": 3}
+    assert table["groups"].iloc[0] == 1
+    assert foretelling.best(table) == "grad_cam/above/own"
 
 
 @pytest.mark.parametrize("name", ["zoo", "zoo-photos"])
