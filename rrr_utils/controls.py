@@ -135,16 +135,7 @@ def score_run(
     """
     ours = scoring.explainers(settings, study_seed)
     theirs = scoring.explainers([{**each, "protocol": "authors"} for each in settings], study_seed)
-    pieces.keep(
-        folder,
-        run,
-        trained=[pieces.trained(run, seed) for seed in seeds],
-        epoch=epoch,
-        splits=splits,
-        n=n,
-        study_seed=study_seed,
-        explainers=ours,
-    )
+    pieces.keep(folder, run, seeds, epoch=epoch, splits=splits, n=n, study_seed=study_seed, explainers=ours)
     scores, similarities = [], []
     for seed in progress.track(seeds, "seeds"):
         trained, drawn = run.stack(seed, epoch), _randomised(run, seed, epoch)

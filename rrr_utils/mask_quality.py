@@ -154,17 +154,8 @@ def score_run(
     for name, small in others.items():
         if len(small) != len(data.ids):
             raise ValueError(f"`others` must hold {len(data.ids)} masks, but {len(small)} of {name!r} were passed.")
-    pieces.keep(
-        folder,
-        run,
-        trained=[pieces.trained(run, seed) for seed in seeds],
-        epoch=epoch,
-        splits=splits,
-        n=n,
-        study_seed=study_seed,
-        explainers=asked,
-        others=list(others),
-    )
+    given = {"splits": splits, "n": n, "study_seed": study_seed, "explainers": asked, "others": list(others)}
+    pieces.keep(folder, run, seeds, epoch=epoch, **given)
     parts = []
     for seed in seeds:
         stack = run.stack(seed, epoch)

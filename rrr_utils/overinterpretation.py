@@ -71,7 +71,7 @@ def examine_run(
         "study_seed": study_seed,
     }
     given = {"epoch": epoch, "splits": splits, "n": n, **settings}
-    pieces.keep(folder, run, trained=[pieces.trained(run, seed) for seed in seeds], **given)
+    pieces.keep(folder, run, seeds, **given)
     networks = {seed: run.at(seed, epoch) for seed in seeds}
     asked: list[tuple[int, int, Any]] = [(seed, 1, network) for seed, network in networks.items()]
     if len(networks) > 1:
@@ -201,7 +201,7 @@ def retrain_run(
     tested on whole test images and on both kinds of pixels. Selections and weights are kept under ``folder``.
     """
     given = {"stage": stage, "epoch": epoch, "pixels": pixels, "share": share, "study_seed": study_seed}
-    pieces.keep(folder, run, trained=[pieces.trained(run, seed) for seed in seeds], **given)
+    pieces.keep(folder, run, seeds, **given)
     parts = []
     names = data.where("test")
     for seed in progress.track(seeds, "training on few pixels"):

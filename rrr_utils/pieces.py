@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,15 +15,17 @@ if TYPE_CHECKING:
 _FILE = "settings.json"
 
 
-def keep(folder: Path, run: "Run", **settings: Any) -> None:
+def keep(folder: Path, run: "Run", seeds: Sequence[int], **settings: Any) -> None:
     """Make ``folder`` ready for pieces that ``settings`` lead to; pieces that others led to are removed.
 
-    Settings are the arguments that a piece depends on; the run's images, and what its name says, are among them.
+    Settings are the arguments that a piece depends on; the run's images, what its name says, and the training of each
+    of ``seeds`` whose checkpoints are read (none, where pieces are trained themselves) are among them.
     Whoever runs a notebook by hand with another parameter thus never gets an old number. ``make`` removes pieces by
     itself where a notebook or its code has changed. Raises ``ValueError`` for a folder that holds other things, which
     are not for us to remove.
     """
-    asked = {"run": run, "images": _hash(run.folder.parents[2] / "masks.parquet"), **settings}
+    trained = [_hash(run.checkpoints(seed) / "record.json") for seed in seeds]
+    asked = {"run": run, "images": _hash(run.folder.parents[2] / "masks.parquet"), "trained": trained, **settings}
     text = json.dumps(asked, default=_plain, sort_keys=True, indent=1) + "\n"
     file = folder / _FILE
     if not file.exists() and folder.exists() and any(folder.iterdir()):
@@ -34,11 +36,6 @@ def keep(folder: Path, run: "Run", **settings: Any) -> None:
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
     files.write_text(file, text)
-
-
-def trained(run: "Run", seed: int) -> str:
-    """Return what tells the training of a run and seed from another one, as a setting: the hash of its record."""
-    return _hash(run.checkpoints(seed) / "record.json")
 
 
 def _hash(file: Path) -> str:

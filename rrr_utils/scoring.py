@@ -91,7 +91,7 @@ def score_run(
     first = epochs[0] if any(each.control for each in asked) else None
     for seed in seeds:
         given = {"explainers": asked, "splits": splits, "n": n, "study_seed": study_seed, "first": first}
-        pieces.keep(run.pieces(seed, "scores"), run, trained=pieces.trained(run, seed), **given)
+        pieces.keep(run.pieces(seed, "scores"), run, [seed], **given)
     if not all(piece(*member, split, start).exists() for member in checkpoints for split, start, _ in blocks):
         for members, stack in run.stacks(seeds, computed, first):
             for split, start, places in progress.track(blocks, f"scores of {run.network}"):

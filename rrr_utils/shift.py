@@ -31,8 +31,7 @@ def shift_run(
     computed = [epoch for epoch in epochs if epoch or not start_is_scored]
     files = {(seed, epoch): run.piece(seed, f"shift-{epoch:02d}") for seed in seeds for epoch in computed}
     for seed in seeds:
-        given = {"trained": pieces.trained(run, seed), "backgrounds": backgrounds, "study_seed": study_seed}
-        pieces.keep(run.pieces(seed, "shift"), run, **given)
+        pieces.keep(run.pieces(seed, "shift"), run, [seed], backgrounds=backgrounds, study_seed=study_seed)
     if not all(file.exists() for file in files.values()):
         for members, stack in run.stacks(seeds, computed):
             found = _by_background(stack, data, backgrounds, [epoch for _, epoch in members], seed=study_seed)

@@ -88,16 +88,7 @@ def score_run(
     """
     asked = scoring.explainers(settings, study_seed)
     others = [each for each in scoring.explainers(settings, study_seed + 1) if each.name in DRAWING]
-    pieces.keep(
-        folder,
-        run,
-        trained=[pieces.trained(run, seed) for seed in seeds],
-        epoch=epoch,
-        splits=splits,
-        n=n,
-        study_seed=study_seed,
-        explainers=asked,
-    )
+    pieces.keep(folder, run, seeds, epoch=epoch, splits=splits, n=n, study_seed=study_seed, explainers=asked)
     parts = []
     for seed in progress.track(seeds, f"stability of {run.network}"):
         network = run.at(seed, epoch)

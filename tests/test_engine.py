@@ -131,6 +131,7 @@ def test_openvino_is_told_to_stay_in_float32(network, monkeypatch):
     assert seen["INFERENCE_PRECISION_HINT"] == "bf16"
 
 
+@pytest.mark.tensorflow
 def test_bfloat16_is_asked_for_and_drifts_little(network):
     """No network gets it by itself; asked for, logits are off by at most eight bits' worth of their scale."""
     assert engine.fastest(network.model) != "openvino-bfloat16"

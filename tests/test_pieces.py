@@ -28,7 +28,7 @@ def test_the_same_request_keeps_what_is_there(made, tmp_path):
     run, _ = made
     folder = tmp_path / "pieces"
     for _ in range(2):
-        pieces.keep(folder, run, explainers=every(), stage=training.Stage(1, "adam", 1e-3), shares=(0.1,))
+        pieces.keep(folder, run, [0], explainers=every(), stage=training.Stage(1, "adam", 1e-3), shares=(0.1,))
         (folder / "piece").touch()
     assert left(folder) == ["piece", "settings.json"]
     said = json.loads((folder / "settings.json").read_text())
@@ -44,9 +44,9 @@ def test_another_request_removes_it(made, tmp_path, changed):
     """Another number, other explainers, a setting that was not there."""
     run, _ = made
     folder = tmp_path / "pieces"
-    pieces.keep(folder, run, n=4, explainers=every())
+    pieces.keep(folder, run, [0], n=4, explainers=every())
     (folder / "piece").touch()
-    pieces.keep(folder, run, **{"n": 4, "explainers": every(), **changed})
+    pieces.keep(folder, run, [0], **{"n": 4, "explainers": every(), **changed})
     assert left(folder) == ["settings.json"]
 
 
@@ -55,7 +55,7 @@ def test_a_folder_of_other_things_is_left_alone(made, tmp_path):
     run, _ = made
     (tmp_path / "thesis.tex").touch()
     with pytest.raises(ValueError, match=r"has no settings\.json"):
-        pieces.keep(tmp_path, run, n=4)
+        pieces.keep(tmp_path, run, [0], n=4)
     assert left(tmp_path) == ["thesis.tex"]
 
 

@@ -87,7 +87,7 @@ def examine_run(
         "stage": stage,
         "prototypes": prototypes,
     }
-    pieces.keep(folder, run, trained=[pieces.trained(run, seed) for seed in seeds], explainers=asked, **settings)
+    pieces.keep(folder, run, seeds, explainers=asked, **settings)
     parts: dict[str, list[pd.DataFrame]] = {name: [] for name in TABLES}
     took = []
     for seed in progress.track(seeds, f"heads of {run.network}"):

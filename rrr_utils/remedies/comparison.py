@@ -162,7 +162,7 @@ def sweep(
     parts = draws.split(whole.ids, whole.labels, HELD_OUT, seeds.integer(study_seed, "held out"))
     fitted, held = _part(whole, parts == "train"), _part(whole, parts == "test")
     rows = []
-    pieces.keep(run.folder / "sweep", run.own(), remedy=run.remedy, stage=stage, study_seed=study_seed)
+    pieces.keep(run.folder / "sweep", run.own(), (), remedy=run.remedy, stage=stage, study_seed=study_seed)
     models = [(factor, seed) for factor in sorted(factors) for seed in asked]
     for factor, seed in progress.track(models, f"strengths of {run.remedy}"):
         file = run.folder / "sweep" / f"factor-{factor:g}-seed-{seed}.json"
@@ -199,7 +199,7 @@ def _trained(
     """Return the record of a model, trained unless it is there; its weights lie beside it."""
     folder = run.checkpoints(seed)
     file = folder / "fit.json"
-    pieces.keep(folder, run.own(), remedy=run.remedy, stage=stage, study_seed=study_seed, factor=factor)
+    pieces.keep(folder, run.own(), (), remedy=run.remedy, stage=stage, study_seed=study_seed, factor=factor)
     if file.exists():
         record: dict[str, Any] = files.read_json(file)
         return record

@@ -96,7 +96,7 @@ def measure_slice(
     Finished trainings, and finished groups of models, are kept under ``folder``, so that an interrupted slice goes on
     where it was. The weights of a group are deleted once it is measured.
     """
-    pieces.keep(folder, slice_.run, slice=slice_, explainers=asked)
+    pieces.keep(folder, slice_.run, (), slice=slice_, explainers=asked)
     parts: dict[str, list[pd.DataFrame]] = {name: [] for name in TABLES}
     for tie in progress.track(slice_.ties, f"zoo of {data.name}"):
         place = folder / f"tie-{round(100 * tie):03d}"
