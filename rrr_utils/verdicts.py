@@ -88,7 +88,8 @@ def numbers(summary: Mapping[str, pd.DataFrame]) -> dict[str, float]:
 
     ``accuracy_<trained on>_<background>`` and ``score_<trained on>_<explainer>`` with ``_low`` and ``_high`` beside
     each; ``above_...`` for score minus chance; ``chance``, ``n_images``, ``n_test`` and ``n_seeds``. In a study of
-    several data sets, networks or strategies a name begins with these, joined by underscores.
+    several data sets, networks or strategies a name begins with these, joined by underscores, and ``n_test_...`` and
+    ``n_seeds_...`` end so.
     """
     found: dict[str, float] = {}
     shift, scores = last_shift(summary), last_scores(summary)
@@ -97,6 +98,11 @@ def numbers(summary: Mapping[str, pd.DataFrame]) -> dict[str, float]:
     for row in shift.to_dict("records"):
         name = f"accuracy_{_place(row, several)}{row['trained_on']}_{row['background']}"
         found |= {name: row["mean"], f"{name}_low": row["low"], f"{name}_high": row["high"]}
+        if several:
+            found |= {
+                f"n_test_{_place(row, several)[:-1]}": row["n"],
+                f"n_seeds_{_place(row, several)[:-1]}": row["seeds"],
+            }
     for row in scores.to_dict("records"):
         ending = f"{_place(row, several)}{row['trained_on']}_{row['explainer']}"
         found |= {

@@ -83,6 +83,7 @@ def test_numbers_have_the_names_that_the_pages_use():
     found = verdicts.numbers(summary(rows, [shifts(), shifts(network="m")]))
     assert found["score_d_m_all_original_lime"] == 0.9
     assert "score_original_lime" not in found
+    assert (found["n_test_d_m_all"], found["n_seeds_d_m_all"]) == (40, 3)
 
 
 def test_kinds_of_training_are_compared_within_a_strategy_and_strategies_otherwise():
