@@ -40,7 +40,8 @@ class GluedFigure(Figure):
             raise self.error(f"Notebook {notebook!r} has no glued picture {key!r}; it has {sorted(found)}.")
         folder = Path(env.app.doctreedir) / "glued"
         folder.mkdir(exist_ok=True)
-        picture = folder / f"{key}-{hashlib.sha256(found[key]).hexdigest()[:16]}.png"
+        suffix = "png" if found[key].startswith(b"\x89PNG") else "jpg"
+        picture = folder / f"{key}-{hashlib.sha256(found[key]).hexdigest()[:16]}.{suffix}"
         picture.write_bytes(found[key])
         self.arguments[0] = os.path.relpath(picture, Path(env.doc2path(env.docname)).parent)
         made = super().run()
@@ -67,13 +68,13 @@ def cells_of(notebook: Path) -> dict[str, int]:
 
 
 def pictures(notebook: Path) -> dict[str, bytes]:
-    """Return the PNG pictures that were glued in an executed notebook, by key."""
+    """Return the pictures, PNG or JPEG, that were glued in an executed notebook, by key."""
     found = {}
     for cell in nbformat.read(notebook, as_version=4).cells:
         for output in cell.get("outputs", []):
             key = output.get("metadata", {}).get("scrapbook", {}).get("name")
             for mime, data in output.get("data", {}).items():
-                if key and mime.endswith("image/png"):
+                if key and mime.endswith(("image/png", "image/jpeg")):
                     found[key] = base64.b64decode(data)
     return found
 
