@@ -82,3 +82,11 @@ def test_published_figures_are_compared_whole():
     for page in validate._figures(ROOT):
         tags = {tag for cell in validate._unmarked(page).cells for tag in cell.metadata["tags"]}
         assert not tags & validate.IGNORED
+
+
+def test_a_name_that_fits_nothing_is_said_with_those_that_there_are(capsys):
+    """One wrong name among right ones stops it before anything is computed."""
+    assert validate.main(["claims", "clams"]) == 1
+    told = capsys.readouterr().err
+    assert "has clams in its name" in told
+    assert "  book/claims.ipynb" in told

@@ -44,18 +44,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--list", action="store_true", help="say what would be compared, and compute nothing")
     chosen = parser.parse_args(arguments)
     root, folder = paths.root(), paths.root() / "build" / "validate"
-    shutil.rmtree(folder, ignore_errors=True)
     found = [
         *((path, path) for path in sorted((root / "notebooks").glob("*.ipynb"))),
         *((path, path) for path in sorted((root / "book").glob("*.ipynb"))),
         *((path, folder / "pages" / f"{path.parent.name}-{path.name}") for path in _figures(root)),
     ]
-    found = [
-        pair for pair in found if not chosen.only or any(part in str(pair[0].relative_to(root)) for part in chosen.only)
-    ]
-    if not found:
-        print(f"No notebook or page has any of {chosen.only} in its name.", file=sys.stderr)
+    names = [str(source.relative_to(root)) for source, _ in found]
+    unknown = [part for part in chosen.only if not any(part in name for name in names)]
+    if unknown:
+        print(
+            f"No notebook or page that computes something has {' or '.join(unknown)} in its name. There are:\n  "
+            + "\n  ".join(names),
+            file=sys.stderr,
+        )
         return 1
+    shutil.rmtree(folder, ignore_errors=True)
+    found = [pair for pair, name in zip(found, names) if not chosen.only or any(part in name for part in chosen.only)]
     for source, place in found:
         if source != place:
             files.write_text(place, executed.text(_unmarked(source)))
