@@ -10,19 +10,18 @@ import numpy as np
 import pandas as pd
 from scipy import optimize
 
-from rrr_utils import adoption, datasets, paths, prepared, progress, saved_models, scoring, shift, tables
+from rrr_utils import adoption, own_images, paths, prepared, progress, saved_models, scoring, shift, tables
 from rrr_utils import explainers as explainers_of
 from rrr_utils.choices import one_of
-from rrr_utils.datasets import folder
+from rrr_utils.datasets import Dataset
 from rrr_utils.explainers import READING, Explainer
 from rrr_utils.explainers.base import as_forward
-from rrr_utils.masks import open_masker
+from rrr_utils.masks import Masker, open_masker
 from rrr_utils.networks import Network
 from rrr_utils.prepared import Prepared
 from rrr_utils.triage import BATCH, Triage
 
 STUDY = "own"
-_NETWORKS = ("deeplab", "mask_rcnn")
 
 
 def examine(
@@ -91,22 +90,20 @@ def examine(
     for background in backgrounds:
         one_of("background", background, ("random", "other", "mean"))
     named = not isinstance(model, keras.Model)
-    network = adoption.adopt(saved_models.load(model) if named else model, preprocess, size)
+    loaded = saved_models.load(model) if named else model
+    network = adoption.adopt(loaded, preprocess, size)
     network = dataclasses.replace(network, name=Path(model).stem) if named else network
     if layer is not None:
         one_of("layer", layer, [each.name for each in network.model.layers])
         network = dataclasses.replace(network, grad_cam_layer=layer)
     asked = _explainers(explainers, network, seed)
-    dataset = _dataset(images, masks, classes, objects, most, seed)
+    dataset = own_images.open_dataset(images, masks, classes, objects, most, seed)
     if len(dataset.classes) != network.classes:
         raise ValueError(
             f"{network.name} has {network.classes} outputs, but there are {len(dataset.classes)} classes: "
             f"{list(dataset.classes)[:12]}. Name the outputs in their order with `classes`; those without images too."
         )
-    source = str(masks) if masks in _NETWORKS else "outlines"
-    # Only the maskers that are networks look for a file in the data folder.
-    data_dir = paths.data_dir() if source in _NETWORKS else None
-    masker = open_masker(source, dataset, data_dir, **(mask_options or {}))
+    masker = _masker(str(masks) if masks in own_images.NETWORKS else "outlines", dataset, mask_options or {})
     path = Path(out).expanduser()
     name = Path(images).expanduser().resolve().name
     table = prepared.prepare(STUDY, name, dataset, masker, [network.size], path / "data", test_share=1, seed=seed)
@@ -119,6 +116,15 @@ def examine(
     tables.write(changed, path / "shift.parquet", "shift")
     found = Triage(network, data, asked, table, scores, changed, path)
     return dataclasses.replace(found, notes=(*dataset.notes, *_doubts(found)))
+
+
+def _masker(source: str, dataset: Dataset, options: Mapping[str, Any]) -> Masker:
+    if source not in own_images.NETWORKS:
+        return open_masker(source, dataset, None, **options)
+    try:
+        return open_masker(source, dataset, paths.data_dir(), **options)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{error} Here that is mask_options={{'model': 'PATH'}}.") from error
 
 
 def _explainers(asked: Sequence[Any], network: Network, seed: int) -> tuple[Explainer, ...]:
@@ -144,41 +150,6 @@ def _explainers(asked: Sequence[Any], network: Network, seed: int) -> tuple[Expl
             f"which work on any model, or name a `layer` whose output is a map."
         )
     return tuple(made)
-
-
-def _dataset(
-    images: Path | str,
-    masks: Path | str,
-    classes: Sequence[str] | None,
-    objects: Mapping[str, str] | None,
-    most: int | None,
-    seed: int,
-) -> datasets.Dataset:
-    options: dict[str, Any] = {"images": str(_whole(images)), "pictures": True}
-    if masks not in _NETWORKS:
-        options["masks"] = str(_whole(masks))
-    dataset = folder.open_dataset(None, options)
-    if not dataset.records:
-        raise ValueError(f"{_whole(images)} holds no images in subfolders. Expected a subfolder for each class.")
-    outputs = tuple(classes) if classes is not None else dataset.classes
-    for name in dataset.classes:
-        one_of("class", name, outputs)
-    for name in objects or ():
-        one_of("objects", name, outputs)
-    records = tuple(
-        dataclasses.replace(record, label=outputs.index(dataset.classes[record.label])) for record in dataset.records
-    )
-    if most is not None and most < len(records):
-        records = datasets.dataset.draw(records, most, seed, "folder")
-    # A masker has to know the objects of classes that have images, and of no others.
-    shown = {record.label for record in records}
-    one = (objects or {}).get(outputs[records[0].label], outputs[records[0].label])
-    plain = tuple((objects or {}).get(name, name) if label in shown else one for label, name in enumerate(outputs))
-    return dataclasses.replace(dataset, classes=outputs, records=records, objects=plain)
-
-
-def _whole(path: Path | str) -> Path:
-    return Path(path).expanduser().resolve()
 
 
 def _label(network: Network, data: Prepared) -> dict[str, Any]:

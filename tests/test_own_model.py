@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import rrr_utils as rrr
-from rrr_utils import own_model, report
+from rrr_utils import own_images, report
 from rrr_utils.explainers import Occlusion
 
 layers = keras.layers
@@ -234,6 +234,7 @@ def test_another_order_of_the_classes_is_noticed(example, tmp_path):
         ({"explainers": ["grad_camm"]}, "Did you mean 'grad_cam'"),
         ({"explainers": "lime"}, "must be a list"),
         ({"explainers": ["lime", "lime"]}, "must differ"),
+        ({"classes": {"cross", "disk"}}, "must be a list in the order of the model's outputs"),
         ({"preprocess": "mobilnet"}, "Did you mean 'mobilenet'"),
         ({"layer": "conv33"}, "Did you mean 'conv3'"),
         ({"backgrounds": ["meen"]}, "Did you mean 'mean'"),
@@ -262,8 +263,8 @@ def test_a_model_without_convolution_is_refused_with_the_remedy(example, tmp_pat
 
 def test_an_automatic_mask_needs_the_names_of_classes_with_images_alone(example):
     """Classes are renumbered to the model's outputs, and those without images need no object that a masker knows."""
-    dataset = own_model._dataset(
-        example.images, "deeplab", ["zebra", "disk", "cross"], {"disk": "cat", "cross": "dog"}, None, 0
+    dataset = own_images.open_dataset(
+        example.images, "deeplab", ["zebra", "disk", "cross"], {"disk": "cat", "cross": "dog"}
     )
     assert dataset.classes == ("zebra", "disk", "cross")
     assert {dataset.objects[record.label] for record in dataset.records} == {"cat", "dog"}
@@ -291,3 +292,68 @@ def test_ties_go_to_the_surer_answer_and_images_without_relevance_are_not_ranked
     assert worst["image"].tolist()[:2] == ["right/off", "left/off"]
     assert "left/on" not in set(worst["image"])
     assert isinstance(worst, pd.DataFrame)
+
+
+def squares(folder, colours, size=16):
+    """Write images of one grey each, by class, with the mask of a square in the middle; return their two folders."""
+    mask = np.zeros((size, size), np.uint8)
+    mask[4:12, 4:12] = 255
+    for label, greys in colours.items():
+        for number, grey in enumerate(greys):
+            write(folder / "images" / label / f"{number}.png", np.full((size, size, 3), grey, np.uint8))
+            write(folder / "masks" / label / f"{number}.png", mask)
+    return folder / "images", folder / "masks"
+
+
+def write(path, array, **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(array).save(path, **options)
+
+
+def test_a_class_without_masks_names_the_file_that_is_looked_for(tmp_path):
+    """Masks under other names: the message says which name is expected and which there are."""
+    images, masks = squares(tmp_path, {"cat": [5, 6], "dog": [40]})
+    for path in list(masks.glob("cat/*.png")):
+        path.rename(path.with_name(f"{path.stem}_mask.png"))
+    with pytest.raises(ValueError, match=r"None of the 2 images of 'cat' has a mask.*cat/0\.png.*cat/0_mask\.png"):
+        own_images.open_dataset(images, masks)
+
+
+def test_masks_of_another_size_are_counted_with_the_remedy(tmp_path):
+    """One line that resizes; where a photograph lies on its side by EXIF, one that turns it."""
+    images, masks = squares(tmp_path, {"cat": [5, 6, 7], "dog": [40]})
+    write(masks / "cat" / "1.png", np.zeros((8, 8), np.uint8))
+    write(masks / "dog" / "0.png", np.zeros((8, 8), np.uint8))
+    with pytest.raises(ValueError, match=r"2 of 4 masks .*cat/1\.png has 8 x 8 .*'1\.png'\)\.resize\(\(16, 16\)"):
+        own_images.open_dataset(images, masks)
+    images, masks = squares(tmp_path / "turned", {"cat": [5]})
+    (images / "cat" / "0.png").unlink()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    write(images / "cat" / "0.jpg", np.zeros((16, 24, 3), np.uint8), exif=exif)
+    write(masks / "cat" / "0.png", np.zeros((24, 16), np.uint8))
+    with pytest.raises(ValueError, match=r"1 of 1 masks .* EXIF .*exif_transpose"):
+        own_images.open_dataset(images, masks)
+
+
+def test_a_folder_that_is_not_there_or_holds_nothing_known_is_said(tmp_path):
+    """What was expected, the network that was probably meant, and what was found instead."""
+    images, masks = squares(tmp_path, {"cat": [5]})
+    with pytest.raises(
+        FileNotFoundError, match=r"`images` names .*nowhere, which is not a folder.*images/cat/tom\.jpg"
+    ):
+        own_images.open_dataset(tmp_path / "nowhere", masks)
+    with pytest.raises(FileNotFoundError, match="Did you mean 'deeplab'"):
+        own_images.open_dataset(images, "deeplabv3")
+    write(tmp_path / "scans" / "cat" / "0.tif", np.zeros((4, 4), np.uint8))
+    with pytest.raises(ValueError, match=r"end in .*\.png.*1 files \(1 \.tif\), such as cat/0\.tif"):
+        own_images.open_dataset(tmp_path / "scans", masks)
+
+
+def test_the_file_of_a_mask_network_is_asked_for_by_the_name_that_it_has_here(example, tmp_path, monkeypatch):
+    """Without a data folder the message names the argument of ``examine``."""
+    monkeypatch.delenv("RRR_DATA_DIR", raising=False)
+    with pytest.raises(FileNotFoundError, match=r"mask_options=\{'model'"):
+        rrr.examine(
+            example.model, example.images, "deeplab", objects={"cross": "cat", "disk": "dog"}, out=tmp_path / "out"
+        )
