@@ -17,8 +17,9 @@ from rrr_utils.datasets import Dataset
 from rrr_utils.explainers import READING, Explainer
 from rrr_utils.explainers.base import as_forward
 from rrr_utils.masks import Masker, open_masker
-from rrr_utils.networks import Network
+from rrr_utils.networks import Network, node_of
 from rrr_utils.prepared import Prepared
+from rrr_utils.preprocessing import KERAS, MODES
 from rrr_utils.triage import BATCH, Triage
 
 STUDY = "own"
@@ -59,7 +60,7 @@ def examine(
     preprocess
         None if the model itself scales raw RGB from 0 to 255; else a module of ``keras.applications`` whose
         ``preprocess_input`` it was trained with (``"mobilenet"``), or a mode of these: ``"caffe"``, ``"tf"``,
-        ``"torch"``.
+        ``"torch"``; ``"unit"`` if RGB was divided by 255. For another scaling put a layer in front of the model.
     explainers
         Names, names with parameters (``{"name": "lime", "samples": 500}``), or explainers.
     backgrounds
@@ -91,7 +92,7 @@ def examine(
         one_of("background", background, ("random", "other", "mean"))
     named = not isinstance(model, keras.Model)
     loaded = saved_models.load(model) if named else model
-    network = adoption.adopt(loaded, preprocess, size)
+    network = _adopt(loaded, preprocess, size)
     network = dataclasses.replace(network, name=Path(model).stem) if named else network
     if layer is not None:
         one_of("layer", layer, [each.name for each in network.model.layers])
@@ -116,6 +117,38 @@ def examine(
     tables.write(changed, path / "shift.parquet", "shift")
     found = Triage(network, data, asked, table, scores, changed, path)
     return dataclasses.replace(found, notes=(*dataset.notes, *_doubts(found)))
+
+
+def _adopt(model: keras.Model, preprocess: str | None = None, size: int | None = None) -> Network:
+    """Return :func:`rrr_utils.networks.adopt`'s flat network, with ``"unit"`` and with a sigmoid seen from both sides.
+
+    One sigmoid over z becomes the logits (-z/2, z/2), of the same probabilities as (0, z): what speaks for the first
+    class is what speaks against the second, and a logit that never moves would have no relevance at all.
+
+    Raises ``ValueError`` for an unknown ``preprocess``, and as the other does.
+    """
+    if callable(preprocess):
+        raise ValueError(
+            f"`preprocess` must be a name, such as 'mobilenet' for keras.applications.mobilenet.preprocess_input, but "
+            f"{preprocess!r} was passed. For a function of your own put a layer that does the same in front of the "
+            f"model: keras.Sequential([keras.Input((size, size, 3)), layer, model])."
+        )
+    one_of("preprocess", preprocess, [None, "unit", *MODES, *sorted(KERAS)])
+    if preprocess != "unit":
+        return _both_sides(adoption.adopt(model, preprocess, size))
+    side = adoption.adopt(model, None, size).size
+    first = [keras.Input((side, side, 3)), keras.layers.Rescaling(1 / 255, name="preprocess")]
+    return _both_sides(adoption.adopt(keras.Sequential([*first, model], name=model.name)))
+
+
+def _both_sides(network: Network) -> Network:
+    last = network.model.layers[-1]
+    if not isinstance(last, adoption.TwoLogits):
+        return network
+    halves = keras.layers.Dense(2, use_bias=False, name=last.name)
+    logits = halves(node_of(network.model, last).input_tensors[0])
+    halves.set_weights([np.array([[-0.5, 0.5]], np.float32)])
+    return dataclasses.replace(network, model=keras.Model(network.model.input, logits, name=network.model.name))
 
 
 def _masker(source: str, dataset: Dataset, options: Mapping[str, Any]) -> Masker:

@@ -236,6 +236,7 @@ def test_another_order_of_the_classes_is_noticed(example, tmp_path):
         ({"explainers": ["lime", "lime"]}, "must differ"),
         ({"classes": {"cross", "disk"}}, "must be a list in the order of the model's outputs"),
         ({"preprocess": "mobilnet"}, "Did you mean 'mobilenet'"),
+        ({"preprocess": keras.applications.mobilenet.preprocess_input}, "must be a name, such as 'mobilenet'"),
         ({"layer": "conv33"}, "Did you mean 'conv3'"),
         ({"backgrounds": ["meen"]}, "Did you mean 'mean'"),
         ({"masks": "deeplab"}, "cannot find .*cross"),
@@ -308,6 +309,34 @@ def squares(folder, colours, size=16):
 def write(path, array, **options):
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(array).save(path, **options)
+
+
+def brighter(threshold, size=16):
+    """A model with one sigmoid, which says the second class where the mean of what it gets is over ``threshold``."""
+    mean = [keras.Input((size, size, 3)), layers.Conv2D(1, 1, use_bias=False), layers.GlobalAveragePooling2D()]
+    model = keras.Sequential([*mean, layers.Dense(1, activation="sigmoid")], name="brighter")
+    model.set_weights([np.full((1, 1, 3, 1), 1 / 3), np.array([[10.0]]), np.array([-10.0 * threshold])])
+    return model
+
+
+def test_both_sides_of_one_sigmoid_have_relevance_by_hand(tmp_path):
+    """Covered with a grey between the two classes, each answer falls evenly but on a spot: 64 of 240 on the square."""
+    images, masks = squares(tmp_path, {"dark": [5] * 2, "light": [40] * 2})
+    for path in images.glob("*/*.png"):
+        array = np.array(Image.open(path))
+        array[:4, :4] = {"dark": 100, "light": 0}[path.parent.name]
+        write(path, array)
+    asked = [Occlusion(patch=4, stride=4, fill=20)]
+    model = brighter(0.09)
+    found = rrr.examine(model, images, masks, preprocess="unit", explainers=asked, backgrounds=["mean"], out=tmp_path)
+    np.testing.assert_allclose(found.scores["score"], 64 / 240, rtol=1e-5)
+    pictures = np.asarray(found.data.images, np.float32)
+    second = np.asarray(model(pictures / 255))[:, 0]
+    logits = np.asarray(found.network.model(pictures))
+    np.testing.assert_allclose(1 / (1 + np.exp(logits[:, 0] - logits[:, 1])), second, rtol=1e-5)
+    np.testing.assert_allclose(logits.sum(axis=1), 0, atol=1e-6)
+    np.testing.assert_allclose(found.network.neutral, 0)
+    assert "scaled by preprocess" in str(found)
 
 
 def test_a_class_without_masks_names_the_file_that_is_looked_for(tmp_path):
