@@ -8,9 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 import pandas as pd
-from scipy import optimize
 
-from rrr_utils import adoption, own_images, paths, prepared, progress, saved_models, scoring, shift, tables
+from rrr_utils import adoption, doubts, own_images, paths, prepared, progress, saved_models, scoring, shift, tables
 from rrr_utils import explainers as explainers_of
 from rrr_utils.choices import one_of
 from rrr_utils.datasets import Dataset
@@ -116,7 +115,9 @@ def examine(
     tables.write(scores, path / "scores.parquet", "scores")
     tables.write(changed, path / "shift.parquet", "shift")
     found = Triage(network, data, asked, table, scores, changed, path)
-    return dataclasses.replace(found, notes=(*dataset.notes, *_doubts(found)))
+    scaled = preprocess is not None or bool(adoption.scaling_layers(network.model))
+    doubtful = doubts.of(found, lambda other: _adopt(loaded, other, network.size), scaled)
+    return dataclasses.replace(found, notes=(*dataset.notes, *doubtful))
 
 
 def _adopt(model: keras.Model, preprocess: str | None = None, size: int | None = None) -> Network:
@@ -199,26 +200,3 @@ def _scores(network: Network, data: Prepared, asked: Sequence[Explainer]) -> pd.
         )
     rows = pd.concat(parts, ignore_index=True)
     return rows.assign(**_label(network, data), epoch=0, split="test", mask_source=data.mask_source)
-
-
-def _doubts(found: Triage) -> list[str]:
-    """Say what makes a reader distrust the numbers: classes in another order, a model fed other than in training."""
-    original = found.backgrounds.set_index("background").loc["original"]
-    guessing, names = 1 / found.network.classes, found.data.classes
-    if original["low"] > guessing:
-        return []
-    said = (
-        f"The model is right on {found.accuracy:.0%} of the images, not more than guessing would be ({guessing:.0%})."
-    )
-    rows = found.scores.drop_duplicates("image")
-    counts = np.zeros((len(names), len(names)), int)
-    np.add.at(counts, (rows["label"].to_numpy(int), rows["predicted"].to_numpy(int)), 1)
-    labels, outputs = optimize.linear_sum_assignment(counts, maximize=True)
-    best = counts[labels, outputs].sum() / len(rows)
-    if best > original["high"]:
-        order = [names[label] for label in labels[np.argsort(outputs)]]
-        return [f"{said} Its outputs seem to be in another order: with classes={order[:12]} it is right on {best:.0%}."]
-    return [
-        f"{said} If it is known to work, look at `preprocess` (does the model itself scale raw RGB from 0 to 255?) and "
-        f"at the order of `classes`: {', '.join(names[:12])}."
-    ]

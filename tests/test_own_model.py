@@ -339,6 +339,66 @@ def test_both_sides_of_one_sigmoid_have_relevance_by_hand(tmp_path):
     assert "scaled by preprocess" in str(found)
 
 
+@pytest.mark.parametrize(
+    ("dark", "words"),
+    [
+        ([5] * 12, r"right on 50% of 24 images, which is not told from guessing"),
+        ([0] * 8 + [5] * 4, r"right on 83% of"),
+    ],
+)
+def test_another_preprocessing_is_noticed(tmp_path, dark, words):
+    """A model of RGB divided by 255 gets it raw and calls all but black light; the note names what it was trained on.
+
+    The other modes of ``keras.applications`` bring these dark images below 0, where all are dark.
+    """
+    images, masks = squares(tmp_path, {"dark": dark, "light": [40] * 12})
+    asked = {"explainers": ["occlusion"], "backgrounds": ["mean"], "out": tmp_path}
+    note = rrr.examine(brighter(0.09), images, masks, **asked).notes[0]
+    assert re.search(words, note)
+    assert "with preprocess='unit' it is right on 100%" in note
+    assert not any(
+        "right on" in note for note in rrr.examine(brighter(0.09), images, masks, preprocess="unit", **asked).notes
+    )
+
+
+def test_few_right_answers_are_no_fault_of_the_model(tmp_path):
+    """Two of two are not told from guessing, and the note asks for more images."""
+    images, masks = squares(tmp_path, {"dark": [5], "light": [40]})
+    found = rrr.examine(
+        brighter(0.09), images, masks, preprocess="unit", explainers=["occlusion"], backgrounds=["mean"], out=tmp_path
+    )
+    assert "right on 100% of 2 images, which is not told from guessing (50%). These are too few" in found.notes[0]
+
+
+def test_maps_that_say_nothing_are_noticed(tmp_path):
+    """Covered with black, no dark image becomes less dark: half of the images have no relevance, and a note says so."""
+    images, masks = squares(tmp_path, {"dark": [5] * 12, "light": [40] * 12})
+    found = rrr.examine(
+        brighter(0.09), images, masks, preprocess="unit", explainers=["occlusion"], backgrounds=["mean"], out=tmp_path
+    )
+    (note,) = found.notes
+    assert "Occlusion finds no relevance on 12 of 24 images" in note
+
+
+def test_masks_that_say_nothing_are_noticed(tmp_path):
+    """An alpha channel leaves a white mask, and a mask that is black on white is white along the border."""
+    images, masks = squares(tmp_path, {"dark": [5] * 2, "light": [40] * 2})
+    asked = {"explainers": ["occlusion"], "backgrounds": ["mean"]}
+    constant = keras.Sequential(
+        [keras.Input((16, 16, 3)), layers.Flatten(), layers.Dense(2, kernel_initializer="zeros")]
+    )
+    usual = rrr.examine(constant, images, masks, **asked, out=tmp_path / "usual")
+    assert not any("masks" in note for note in usual.notes)
+    for path in sorted(masks.glob("*/*.png")):
+        grey = np.array(Image.open(path))
+        write(tmp_path / "inverted" / path.relative_to(masks), 255 - grey)
+        write(tmp_path / "alpha" / path.relative_to(masks), np.dstack([np.full((16, 16, 3), 255, np.uint8), grey]))
+    found = rrr.examine(constant, images, tmp_path / "inverted", **asked, out=tmp_path / "out")
+    assert any("white along 100% of the images' borders" in note for note in found.notes)
+    found = rrr.examine(constant, images, tmp_path / "alpha", **asked, out=tmp_path / "out")
+    assert any("4 of 4 masks cover their whole image" in note for note in found.notes)
+
+
 def test_a_class_without_masks_names_the_file_that_is_looked_for(tmp_path):
     """Masks under other names: the message says which name is expected and which there are."""
     images, masks = squares(tmp_path, {"cat": [5, 6], "dog": [40]})
