@@ -34,7 +34,8 @@ def adopt(model: keras.Model, preprocess: str | None = None, size: int | None = 
     """Return ``model`` as a flat :class:`~rrr_utils.networks.Network` that shares its layers and weights.
 
     Nested backbones and ``Sequential`` models are inlined, to any depth. A final softmax is taken off, so that the
-    outputs are logits; a single output with a sigmoid becomes the two logits (0, z). A model without a final
+    outputs are logits; a single output with a sigmoid becomes the two logits (0, z), of which the first never moves, so
+    that maps of class 0 are without relevance (:func:`rrr_utils.own_model.examine` halves z). A model without a final
     activation is taken to give logits already. ``model`` itself still works as before. A ``training=False`` with
     which a nested model was called is forgotten: freeze its layers instead.
 
