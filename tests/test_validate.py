@@ -51,17 +51,26 @@ def test_each_output_is_listed_as_what_nbval_does_with_it(tmp_path):
     ]
 
 
-def test_an_output_that_differs_is_found(tmp_path):
-    """Two notebooks, one with a wrong sum: its cell is counted, the other holds, and the status is not 0."""
-    right = notebook(tmp_path / "right.ipynb", ("1 + 1", [shown(text_plain="2")], []))
-    wrong = notebook(
-        tmp_path / "wrong.ipynb",
-        ("1 + 1", [shown(text_plain="3")], []),
-        ("1 + 2", [shown(text_plain="4")], ["nbval-ignore-output"]),
+def test_an_output_that_differs_is_found(tmp_path, capsys):
+    """Of notebooks of one name, or one in the other's, the one with a wrong sum is named, and its cell."""
+    right, other, wrong = (
+        tmp_path / name for name in ("a/04-figures.ipynb", "figures.ipynb", "b/zoo-04-figures.ipynb")
     )
-    status, failed = validate._run([right, wrong], tmp_path)
+    for path in (right, other, wrong):
+        path.parent.mkdir(exist_ok=True)
+        notebook(
+            path,
+            ("x = 1", [], []),
+            ("x + 1", [shown(text_plain="3" if path == wrong else "2")], []),
+            ("x + 2", [shown(text_plain="4")], ["nbval-ignore-output"]),
+        )
+    status, failed = validate._run([right, other, wrong], tmp_path)
     assert status == 1
-    assert failed == {"right.ipynb": 0, "wrong.ipynb": 1}
+    assert failed == {right: [], other: [], wrong: [1]}
+    validate._say(wrong, validate.cells(wrong), failed[wrong])
+    said = capsys.readouterr().out
+    assert "CELLS 1 DIFFER" in said
+    assert "cell  1  DIFFERS" in said
 
 
 def test_published_tables_are_laid_out_as_runs_leave_them(tmp_path):

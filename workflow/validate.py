@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _lay_out(source, folder / "runs")
     status, failed = (0, None) if chosen.list else _run([place for _, place in found], folder)
     for source, place in found:
-        _say(source.relative_to(root), cells(place), None if failed is None else failed[place.name])
+        _say(source.relative_to(root), cells(place), None if failed is None else failed[place])
     return status
 
 
@@ -121,28 +121,30 @@ def _lay_out(page: Path, folder: Path) -> None:
             tables.write(rows, folder / study / Path(*map(str, run)) / f"{name}.parquet", name)
 
 
-def _run(places: Sequence[Path], folder: Path) -> tuple[int, Counter[str]]:
-    """Run nbval on the notebooks, in order; return its status and how many cells of each notebook failed."""
+def _run(places: Sequence[Path], folder: Path) -> tuple[int, dict[Path, list[int]]]:
+    """Run nbval on the notebooks, in order; return its status and the numbers of the cells of each that failed."""
     report = folder / "nbval.xml"
     command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "--nbval-cell-timeout", "900", "-q"]
     command += ["-p", "no:cacheprovider", f"--junitxml={report}", *map(str, places)]
     environment = {**os.environ, "RRR_RUNS": str(folder / "runs"), "TQDM_DISABLE": "1"}
     status = subprocess.run(command, cwd=paths.root(), env=environment).returncode
-    failed: Counter[str] = Counter({place.name: 0 for place in places})
+    failed: dict[Path, list[int]] = {place: [] for place in places}
     for case in ET.parse(report).iter("testcase") if report.exists() else ():
         if case.find("failure") is not None or case.find("error") is not None:
-            failed[
-                next(place.name for place in places if place.stem in f"{case.get('classname')}{case.get('name')}")
-            ] += 1
+            # pytest writes a path with dots; several notebooks have the same name in other folders.
+            path = str(case.get("classname")).lstrip(".")
+            place = next(place for place in places if ".".join(place.parts).endswith(f".{path}"))
+            failed[place].append(int(str(case.get("name")).rsplit(maxsplit=1)[-1]))
     return status, failed
 
 
-def _say(name: Path, found: Sequence[Cell], failed: int | None) -> None:
+def _say(name: Path, found: Sequence[Cell], failed: Sequence[int] | None) -> None:
     counts = Counter(cell.verdict for cell in found)
-    end = "" if failed is None else "; all as stored" if not failed else f"; {failed} CELL(S) DIFFER"
+    end = "" if failed is None else f"; CELLS {', '.join(map(str, failed))} DIFFER" if failed else "; all as stored"
     print(f"\n{name}: {', '.join(f'{count} {verdict}' for verdict, count in counts.items())}{end}")
     for cell in found:
-        print(f"  cell {cell.number:>2}  {cell.verdict:<47}  {', '.join(cell.kinds)}  | {cell.first_line}")
+        verdict = "DIFFERS" if cell.number in (failed or ()) else cell.verdict
+        print(f"  cell {cell.number:>2}  {verdict:<47}  {', '.join(cell.kinds)}  | {cell.first_line}")
 
 
 if __name__ == "__main__":
