@@ -34,8 +34,7 @@ def adopt(model: keras.Model, preprocess: str | None = None, size: int | None = 
     """Return ``model`` as a flat :class:`~rrr_utils.networks.Network` that shares its layers and weights.
 
     Nested backbones and ``Sequential`` models are inlined, to any depth. A final softmax is taken off, so that the
-    outputs are logits; a single output with a sigmoid becomes the two logits (0, z), of which the first never moves, so
-    that maps of class 0 are without relevance (:func:`rrr_utils.own_model.examine` halves z). A model without a final
+    outputs are logits; a single output with a sigmoid of z becomes the two logits (-z/2, z/2). A model without a final
     activation is taken to give logits already. ``model`` itself still works as before. A ``training=False`` with
     which a nested model was called is forgotten: freeze its layers instead.
 
@@ -92,10 +91,14 @@ class Linear(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("rrr_utils")
 class TwoLogits(keras.layers.Layer):
-    """(N, 1) z, the logit of class 1 against class 0, becomes (N, 2): the logits (0, z)."""
+    """(N, 1) z, the logit of class 1 against class 0, becomes (N, 2): the logits (-z/2, z/2).
+
+    Of the same probabilities as (0, z); but a logit that never moves would have no relevance at all, and what speaks
+    for the first class is what speaks against the second.
+    """
 
     def call(self, z: Any) -> Any:
-        return keras.ops.concatenate([keras.ops.zeros_like(z), z], axis=-1)
+        return keras.ops.concatenate([-z / 2, z / 2], axis=-1)
 
 
 def _check(model: keras.Model, size: int | None) -> int:

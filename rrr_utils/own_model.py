@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import pandas as pd
 
 from rrr_utils import adoption, doubts, own_images, paths, prepared, progress, saved_models, scoring, shift, tables
@@ -16,7 +15,7 @@ from rrr_utils.datasets import Dataset
 from rrr_utils.explainers import READING, Explainer
 from rrr_utils.explainers.base import as_forward
 from rrr_utils.masks import Masker, open_masker
-from rrr_utils.networks import Network, node_of
+from rrr_utils.networks import Network
 from rrr_utils.prepared import Prepared
 from rrr_utils.preprocessing import KERAS, MODES
 from rrr_utils.triage import BATCH, Triage
@@ -121,10 +120,7 @@ def examine(
 
 
 def _adopt(model: keras.Model, preprocess: str | None = None, size: int | None = None) -> Network:
-    """Return :func:`rrr_utils.networks.adopt`'s flat network, with ``"unit"`` and with a sigmoid seen from both sides.
-
-    One sigmoid over z becomes the logits (-z/2, z/2), of the same probabilities as (0, z): what speaks for the first
-    class is what speaks against the second, and a logit that never moves would have no relevance at all.
+    """Return :func:`rrr_utils.networks.adopt`'s flat network, also with ``"unit"``: RGB divided by 255.
 
     Raises ``ValueError`` for an unknown ``preprocess``, and as the other does.
     """
@@ -136,20 +132,10 @@ def _adopt(model: keras.Model, preprocess: str | None = None, size: int | None =
         )
     one_of("preprocess", preprocess, [None, "unit", *MODES, *sorted(KERAS)])
     if preprocess != "unit":
-        return _both_sides(adoption.adopt(model, preprocess, size))
+        return adoption.adopt(model, preprocess, size)
     side = adoption.adopt(model, None, size).size
     first = [keras.Input((side, side, 3)), keras.layers.Rescaling(1 / 255, name="preprocess")]
-    return _both_sides(adoption.adopt(keras.Sequential([*first, model], name=model.name)))
-
-
-def _both_sides(network: Network) -> Network:
-    last = network.model.layers[-1]
-    if not isinstance(last, adoption.TwoLogits):
-        return network
-    halves = keras.layers.Dense(2, use_bias=False, name=last.name)
-    logits = halves(node_of(network.model, last).input_tensors[0])
-    halves.set_weights([np.array([[-0.5, 0.5]], np.float32)])
-    return dataclasses.replace(network, model=keras.Model(network.model.input, logits, name=network.model.name))
+    return adoption.adopt(keras.Sequential([*first, model], name=model.name))
 
 
 def _masker(source: str, dataset: Dataset, options: Mapping[str, Any]) -> Masker:

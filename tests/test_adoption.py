@@ -87,13 +87,14 @@ def test_an_adopted_model_gives_the_same_answer_as_logits(make, expected):
 
 
 def test_one_sigmoid_becomes_two_logits():
-    """A sigmoid of z becomes the logits (0, z): their softmax gives the same probability to class 1."""
+    """A sigmoid of z becomes the logits (-z/2, z/2): the same probability of class 1, and both classes move."""
     for model in (nested(1, "sigmoid"), sequential(1, [layers.Activation("sigmoid")])):
         images = pictures(32)
         network = networks.adopt(model)
         logits = np.array(network.model(images, training=False))
         assert network.classes == 2
-        np.testing.assert_array_equal(logits[:, 0], 0)
+        np.testing.assert_array_equal(logits[:, 0], -logits[:, 1])
+        assert np.ptp(logits[:, 0]) > 0
         np.testing.assert_allclose(softmax(logits)[:, 1:], np.array(model(images, training=False)), atol=1e-6)
 
 
