@@ -13,7 +13,7 @@ from rrr_utils.schemas import HEAD_TABLES
 # How much accuracy a head may lose and still be called as accurate.
 LOST = 0.02
 
-PAPER, OURS = "Struski and Tabor 2024 (our reading of the abstract)", "our question"
+PAPER, OURS = "Struski et al. 2024 (our reading of the abstract)", "our question"
 
 
 class Sentence(NamedTuple):
