@@ -14,8 +14,9 @@ if TYPE_CHECKING:  # a second, which a plan need not wait
 PARAMETERS, INJECTED = "parameters", "injected-parameters"
 # A curve or a bar chart has a few hundred colours, a photograph tens of thousands.
 _DRAWN = 4096
-# Of JPEG: labels stay clean.
-_QUALITY = 88
+# Quality and subsampling of JPEG. With colours at full resolution labels and thin outlines stay clean; a picture of
+# random pixels would stay large, and loses nothing that anybody could see.
+_FINE, _COARSE, _LARGE = (88, 0), (75, 2), 60_000
 _ADDRESS = re.compile(r"\b0x[0-9a-f]{6,16}\b")
 
 
@@ -134,9 +135,12 @@ def _jpeg(encoded: str) -> str | None:
     with Image.open(io.BytesIO(raw)) as opened:
         if opened.mode == "P":
             return None
+        picture = opened.convert("RGB")
+    for quality, subsampling in (_FINE, _COARSE):
         smaller = io.BytesIO()
-        # Colours at full resolution, or thin coloured outlines would smear.
-        opened.convert("RGB").save(smaller, "JPEG", quality=_QUALITY, subsampling=0)
+        picture.save(smaller, "JPEG", quality=quality, subsampling=subsampling)
+        if smaller.tell() <= _LARGE:
+            break
     return base64.b64encode(smaller.getvalue()).decode() if smaller.tell() < 0.75 * len(raw) else None
 
 
