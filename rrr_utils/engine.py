@@ -217,6 +217,10 @@ def _openvino(model: Any, shape: tuple[int, ...], kind: str = "openvino") -> Pas
             f"`kind` {kind!r} converts from TensorFlow, but Keras runs on {keras.backend.backend()}. "
             f"Set KERAS_BACKEND=tensorflow, or use 'compiled'."
         )
+    # OpenVINO's converter tells its makers of every conversion, from processes that it forks for it: nothing here asks
+    # another host for anything, and a fork of a large process takes longer than the conversion. Without this package
+    # the converter is silent.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     import openvino
 
     # Without a copy the converted model would read the variables' memory, and change with them.
