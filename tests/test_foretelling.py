@@ -375,3 +375,23 @@ def test_what_is_plotted():
     assert "grad_cam/above/common" not in listed
     both = foretelling.correlations(zoo, "other", ["test_accuracy", "grad_cam/above/all"])
     assert foretelling.best(both) == "grad_cam/above/all"
+
+
+def test_the_page_on_photographs_says_what_its_tables_say():
+    """The alarm is supported and test accuracy misleads it; the rest is undecided, and the shuffled control fails."""
+    plan = study.load(paths.root() / "studies" / "zoo-photos.yaml")
+    zoo = foretelling.read(paths.root() / "data" / "results" / "zoo-photos")
+    verdicts = foretelling.verdicts(zoo, plan.hypotheses).set_index("key")["verdict"].to_dict()
+    assert verdicts.pop("alarm") == "supported"
+    assert verdicts.pop("shuffled") == "refuted"
+    assert set(verdicts.values()) == {"undecided"}
+    told = foretelling.alarms(zoo, "drop_other", ["test_accuracy"])
+    assert told["area_high"].item() < 0.5
+    ranks = {0: [], 1: []}
+    for (_, tie), rows in zoo.models[zoo.eligible("other")].groupby(["group", "tie"]):
+        if tie in ranks:
+            values = zoo.predictors.loc[rows.index, ["test_accuracy", "grad_cam/above/own"]]
+            ranks[int(tie)].append(values.corrwith(zoo.outcomes.loc[rows.index, "other"], method="spearman"))
+    never, always = (pd.concat(ranks[tie], axis=1).mean(axis=1) for tie in (0, 1))
+    assert always["grad_cam/above/own"] > 0.5 > 0 > always["test_accuracy"]
+    assert never["test_accuracy"] > 0.3 > never["grad_cam/above/own"]
