@@ -25,7 +25,7 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 export PYTHONHASHSEED := 0
 
 # The unit tests of what a Keras backend computes. XLA takes minutes to compile VGG16 for a processor.
-# A file of tests, or a notebook, to each of JOBS processes.
+# A file of tests to each of JOBS processes. Notebooks go one after another: later ones read what earlier ones wrote.
 SPREAD = $(if $(filter-out 1,$(JOBS)),-n $(if $(filter 0,$(JOBS)),auto,$(JOBS)) --dist loadfile)
 ON_BACKENDS = backends engine grad_cam occlusion lime incremental stack networks frozen training
 TOO_LARGE = not vgg16 and not whole_passes
@@ -54,7 +54,7 @@ test: $(READY) lint ## check everything
 	@$(BIN) workflow/launch.py run studies/smoke.yaml $(LAUNCH)
 	@echo "== The notebooks: their outputs are computed again and compared"
 	@rm -rf build/nbval
-	RRR_RUNS="$(CURDIR)/build/nbval" TQDM_DISABLE=1 $(BIN) -m pytest --nbval --nbval-current-env --nbval-cell-timeout 900 notebooks book/*.ipynb $(SPREAD)
+	RRR_RUNS="$(CURDIR)/build/nbval" TQDM_DISABLE=1 $(BIN) -m pytest --nbval --nbval-current-env --nbval-cell-timeout 900 notebooks book/*.ipynb
 	@echo "== The book: every warning is an error"
 	@$(BIN) workflow/build_book.py committed
 	@echo "All tests passed."
