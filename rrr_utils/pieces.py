@@ -12,7 +12,8 @@ from rrr_utils import files
 if TYPE_CHECKING:
     from rrr_utils.runs import Run
 
-_FILE = "settings.json"
+# Named so that no other folder has one: with it a folder may be emptied.
+_FILE = ".settings-of-these-pieces.json"
 
 
 def keep(folder: Path, run: "Run", seeds: Sequence[int], **settings: Any) -> None:

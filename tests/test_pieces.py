@@ -30,10 +30,10 @@ def test_the_same_request_keeps_what_is_there(made, tmp_path):
     for _ in range(2):
         pieces.keep(folder, run, [0], explainers=every(), stage=training.Stage(1, "adam", 1e-3), shares=(0.1,))
         (folder / "piece").touch()
-    assert left(folder) == ["piece", "settings.json"]
-    said = json.loads((folder / "settings.json").read_text())
+    assert left(folder) == [pieces._FILE, "piece"]
+    said = json.loads((folder / pieces._FILE).read_text())
     assert len(said["explainers"]) == len(explainers.EXPLAINERS)
-    assert not any(" at 0x" in text for text in (folder / "settings.json").read_text().splitlines())
+    assert not any(" at 0x" in text for text in (folder / pieces._FILE).read_text().splitlines())
     assert len(said["images"]) == 64
 
 
@@ -47,14 +47,14 @@ def test_another_request_removes_it(made, tmp_path, changed):
     pieces.keep(folder, run, [0], n=4, explainers=every())
     (folder / "piece").touch()
     pieces.keep(folder, run, [0], **{"n": 4, "explainers": every(), **changed})
-    assert left(folder) == ["settings.json"]
+    assert left(folder) == [pieces._FILE]
 
 
 def test_a_folder_of_other_things_is_left_alone(made, tmp_path):
     """It has no settings: nothing of it is used, and nothing removed."""
     run, _ = made
     (tmp_path / "thesis.tex").touch()
-    with pytest.raises(ValueError, match=r"has no settings\.json"):
+    with pytest.raises(ValueError, match="are not known to be pieces"):
         pieces.keep(tmp_path, run, [0], n=4)
     assert left(tmp_path) == ["thesis.tex"]
 
