@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # Keras takes ten seconds to import, and `start` has to come 
     from rrr_utils.networks import Network
 
 KINDS = ("compiled", "openvino", "openvino-bfloat16")
+PRECISIONS = ("float32", "bfloat16")
 
 # The number of threads that `start` has set.
 _started: int | None = None
@@ -131,15 +132,18 @@ def compiled(
     return compilers.current().function(function, shape, variables)
 
 
-def fastest(model: "keras.Model") -> str:
-    """Return the kind of pass that is the fastest for a model whose weights stay: ``"openvino"`` or ``"compiled"``.
+def fastest(model: "keras.Model", precision: str = "float32") -> str:
+    """Return the kind of pass that is the fastest for a model whose weights stay, one of ``KINDS``.
 
-    On a CPU, OpenVINO gains where it folds batch normalisation into convolutions and on depthwise convolutions; without
-    either, TensorFlow's convolutions and matrix products are as fast, and nothing has to be converted. On a GPU, and
-    under another Keras backend than TensorFlow, the backend's compiler.
+    Only OpenVINO has the ``precision`` ``"bfloat16"``. In float32, on a CPU, it gains where it folds batch
+    normalisation into convolutions and on depthwise convolutions; without either, TensorFlow's convolutions and matrix
+    products are as fast, and nothing has to be converted. On a GPU, and under another Keras backend than TensorFlow,
+    the backend's compiler.
     """
     import keras
 
+    if precision == "bfloat16":
+        return "openvino-bfloat16"
     if keras.backend.backend() != "tensorflow":
         return "compiled"
     import tensorflow as tf

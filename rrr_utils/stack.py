@@ -1,5 +1,6 @@
 """Several checkpoints of one network, asked together: what they have in common is computed once."""
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -7,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rrr_utils import engine, weights
+from rrr_utils.choices import one_of
 from rrr_utils.networks import Network
 
 # Images at a time that cost the least, by the kind of pass; before the head alone more, because reading its weights is
 # most of its work.
-_NARROW, _WIDE = {"openvino": 16, "compiled": 32}, 128
+_NARROW, _WIDE = {"openvino": 16, "openvino-bfloat16": 16, "compiled": 32}, 128
 
 
 class Stack:
@@ -32,12 +34,16 @@ class Stack:
     ----------
     starts
         For every checkpoint the place of the one from which its training started.
+    precision
+        Of the products in its passes: ``"float32"``, or ``"bfloat16"`` after :meth:`at`.
     """
 
     def __init__(self, network: Network) -> None:
         self.network = network
         self._states: list[dict[str, NDArray]] = []
         self.starts: list[int] = []
+        self.precision = "float32"
+        self._others: dict[str, Stack] = {}
         self._passes: tuple[engine.Pass | None, list[engine.Pass]] | None = None
         self._shared: Any = None
 
@@ -57,6 +63,21 @@ class Stack:
                     kept[key] = before[key]
         self._states.append(kept)
         self._passes = self._shared = None
+        self._others = {}
+
+    def at(self, precision: str) -> "Stack":
+        """Return the same checkpoints with passes of another ``precision``: one of ``engine.PRECISIONS``.
+
+        Its passes are compiled once, and kept with this stack; the weights are held once.
+        """
+        one_of("precision", precision, engine.PRECISIONS)
+        if precision == self.precision:
+            return self
+        if precision not in self._others:
+            other = copy.copy(self)
+            other.precision, other._passes, other._others = precision, None, {self.precision: self}
+            self._others[precision] = other
+        return self._others[precision]
 
     @property
     def nbytes(self) -> int:
@@ -84,7 +105,7 @@ class Stack:
     @property
     def batch(self) -> int:
         """How many images at a time cost the least."""
-        return _WIDE if self.cut == "dense" else _NARROW[engine.fastest(self.network.model)]
+        return _WIDE if self.cut == "dense" else _NARROW[engine.fastest(self.network.model, self.precision)]
 
     def __call__(self, images: NDArray, places: Sequence[int] | None = None) -> NDArray[np.float32]:
         if self._passes is None:
@@ -121,6 +142,6 @@ class Stack:
         prefix, rest = None, self.network.model
         if self.cut is not None:
             rest = self.network.split(self.cut)[1]
-            kind = engine.fastest(self.shared)
+            kind = engine.fastest(self.shared, self.precision)
             prefix = engine.forward(self.shared, kind, _NARROW[kind])
-        return prefix, engine.forward_each(rest, self._states, engine.fastest(rest), self.batch)
+        return prefix, engine.forward_each(rest, self._states, engine.fastest(rest, self.precision), self.batch)

@@ -27,6 +27,7 @@ EXPLAINERS = (
 )
 AUGMENTATIONS = ("none", "authors", "input-dropout")
 DESIGNS = ("coin flips", "orthogonal")
+PRECISIONS = ("float32", "bfloat16")
 BACKGROUNDS = ("random", "other", "mean", "free")
 
 
@@ -349,3 +350,5 @@ def _explainers(entries: tuple[Mapping[str, Any], ...]) -> None:
         one_of("name", explainer["name"], EXPLAINERS)
         if "design" in explainer:
             one_of("design", explainer["design"], DESIGNS)
+        if "precision" in explainer:
+            one_of("precision", explainer["precision"], PRECISIONS)

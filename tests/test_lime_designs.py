@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from rrr_utils import metric, paths, scoring, seeds, study
+from rrr_utils import engine, metric, paths, scoring, seeds, study
 from rrr_utils.explainers import LIME, designs, explainer, lime
 
 
@@ -215,6 +215,10 @@ def test_a_wrong_design_is_refused_with_the_nearest_name(tmp_path):
     with pytest.raises(study.StudyError, match=r"smoke.yaml, line \d+: `design` must be one of .*'orthogonal'"):
         study.load(file)
     assert tuple(designs.DESIGNS) == study.DESIGNS
+    file.write_text(text.replace(entry, "{name: lime, samples: 60, precision: half}"), encoding="utf-8")
+    with pytest.raises(study.StudyError, match=r"smoke.yaml, line \d+: `precision` must be one of .*'bfloat16'"):
+        study.load(file)
+    assert engine.PRECISIONS == study.PRECISIONS
 
 
 @pytest.fixture(autouse=True)

@@ -5,6 +5,7 @@ import pytest
 
 from rrr_utils import engine, gradients, networks, stack, weights
 from rrr_utils.explainers import LIME, GradCAM, GradCAMPlusPlus, Occlusion, explain
+from rrr_utils.zoo.crowds import Crowd
 
 PLANS = {
     "convnet-all": ("convnet", {"size": 48}, "all", None),
@@ -107,6 +108,61 @@ def test_the_shared_blocks_run_once(monkeypatch):
     together, _, images = made("vgg16-dense", checkpoints=4)
     together(images)
     assert seen == [("vgg16_before_dense", 5)]
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("kind", [stack.Stack, Crowd])
+def test_bfloat16_is_another_pass_of_the_same_checkpoints(monkeypatch, kind):
+    """Asked for, products are shorter in the shared blocks and in the rest; weights are held once, passes made once."""
+    made_first, states, images = made("mobilenet-dense")
+    together = kind(made_first.network)
+    for state in states:
+        together.add(state)
+    asked = []
+    original = engine._request
+    monkeypatch.setattr(
+        engine, "_request", lambda model, precision: asked.append(precision) or original(model, precision)
+    )
+    exact = together(images)
+    assert set(asked) <= {"f32"}
+    asked.clear()
+    short = together.at("bfloat16")
+    drift = np.abs(short(images) - exact).max()
+    assert asked == ["bf16"] * (1 + len(states))
+    assert drift < 0.05 * np.abs(exact).max()
+    assert short is together.at("bfloat16")
+    assert short.at("float32") is together is together.at("float32")
+    assert short.nbytes == together.nbytes
+    np.testing.assert_array_equal(together(images), exact)
+    together.add(states[0])
+    assert len(together.at("bfloat16")) == len(states) + 1
+    with pytest.raises(ValueError, match="Did you mean 'bfloat16'"):
+        together.at("float16")
+
+
+@pytest.mark.tensorflow
+def test_lime_asks_for_the_precision_that_it_was_given(monkeypatch):
+    """Of a stack and of a network; the table's design says so, and plain functions stay as they are."""
+    together, states, images = made("vgg16-dense")
+    classes, ids = np.array([0, 1, 2, 0, 1]), list("abcde")
+    exact = LIME(samples=40).of_each(together, images, classes, ids)
+    kinds = []
+    original = engine._openvino
+    monkeypatch.setattr(engine, "_openvino", lambda *args: kinds.append(args[2]) or original(*args))
+    short = LIME(samples=40, precision="bfloat16")
+    assert short.design == "coin flips, bfloat16"
+    assert LIME(design="orthogonal", control=1000, precision="bfloat16").design == "orthogonal, control 1,000, bfloat16"
+    drift = np.abs(short.of_each(together, images, classes, ids) - exact).mean()
+    assert set(kinds) == {"openvino-bfloat16"}
+    assert drift < 0.1
+    kinds.clear()
+    own = short(alone(together, states[1]), images, classes, ids)
+    assert set(kinds) == {"openvino-bfloat16"}
+    assert np.abs(own - exact[1]).mean() < 0.1
+    run = engine.forward(alone(together, states[1]))
+    np.testing.assert_array_equal(short(run, images, classes, ids), LIME(samples=40)(run, images, classes, ids))
+    with pytest.raises(ValueError, match="Did you mean 'bfloat16'"):
+        LIME(precision="float16")
 
 
 def test_weights_that_do_not_differ_are_held_once():

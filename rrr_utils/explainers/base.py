@@ -218,18 +218,21 @@ def is_stack(network: Any) -> bool:
     return hasattr(network, "networks")
 
 
-def as_forward(network: Any, batch: int) -> Forward:
+def as_forward(network: Any, batch: int, precision: str = "float32") -> Forward:
     """Return the function from images to logits: the network's pass in batches of ``batch``, or what was passed.
 
-    A network's pass is compiled once for each ``batch`` and sees later changes of its weights.
+    A network's pass is compiled once for each ``batch`` and sees later changes of its weights; in ``"bfloat16"`` it is
+    converted anew each time. A stack's is its own in this ``precision``; a plain function has the one that it has.
     """
     if not is_network(network):
-        return network
+        return network.at(precision) if is_stack(network) and precision != "float32" else network
     # Imported here because TensorFlow takes ten seconds to import, and a plain function does not need it.
     import keras
 
     from rrr_utils import engine
 
+    if precision != "float32":
+        return engine.forward(network, engine.fastest(network.model, precision), batch)
     passes = _passes.setdefault(network.model, {})
     if batch not in passes:
         # A second model of the same layers: a pass that held the key itself would keep it from being forgotten.

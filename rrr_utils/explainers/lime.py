@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rrr_utils import progress, seeds
+from rrr_utils import engine, progress, seeds
 from rrr_utils.choices import one_of
 from rrr_utils.explainers import base, designs
 
@@ -53,11 +53,14 @@ class LIME(base.Perturbing):
         that many perturbations, and every later one about the first ``samples`` of them, which say how its weights
         differ. A regression is linear in the logits, so both ways aim at the same weights; the difference is small and
         needs few samples. Only :meth:`of_each` knows which checkpoint is the first: a call on one network is refused.
+    precision
+        Of the products in the passes of the perturbations: ``"float32"``, or ``"bfloat16"``, of eight significant bits:
+        see ``"openvino-bfloat16"`` of :func:`rrr_utils.engine.forward`. A plain function has its own.
 
     Attributes
     ----------
     design
-        In the words of the tables, for example ``"orthogonal, control 1,000"``.
+        In the words of the tables, for example ``"orthogonal, control 1,000, bfloat16"``.
     """
 
     name = "lime"
@@ -71,9 +74,12 @@ class LIME(base.Perturbing):
         batch: int = 32,
         design: str = "coin flips",
         control: int = 0,
+        precision: str = "float32",
     ) -> None:
         super().__init__(protocol, batch)
         one_of("design", design, designs.DESIGNS)
+        one_of("precision", precision, engine.PRECISIONS)
+        self.precision = precision
         self.samples, self.seed, self._rows = base.at_least("samples", samples, 2), seed, design
         self.control = base.at_least("control", control, 0)
         if self.control and self.control < self.samples:
@@ -81,7 +87,8 @@ class LIME(base.Perturbing):
                 f"`control` must be 0 or at least `samples` ({self.samples}), because the first checkpoint is asked "
                 f"about more perturbations than the others, but {control!r} was passed."
             )
-        self.design = f"{design}, control {self.control:,}" if self.control else design
+        leans = f"control {self.control:,}" if self.control else ""
+        self.design = ", ".join(filter(None, [design, leans, precision if precision != "float32" else ""]))
         # Quickshift takes 0.3 s an image and every checkpoint asks for the same images.
         self._remembered: OrderedDict[str, NDArray[np.integer]] = OrderedDict()
 
@@ -132,7 +139,7 @@ class LIME(base.Perturbing):
                 "of_each with a Stack of checkpoints, as scoring.score_run does, or control=0."
             )
         batch = base.even(self.samples, network.batch if base.is_stack(network) else self.batch)
-        forward = base.as_forward(network, batch)
+        forward = base.as_forward(network, batch, self.precision)
         for place in progress.track(range(len(images)), self.name):
             own, name = int(classes[place]), ids[place]
             labels = self.superpixels_of(images[place]) if segments is None else _checked(segments[place], name)

@@ -38,7 +38,7 @@ class Crowd(Stack):
         if self._remembered is None:
             self._remembered = {}
         pixels = np.ascontiguousarray(images)
-        key = hashlib.blake2b(f"{pixels.dtype}{pixels.shape}".encode() + pixels.data).hexdigest()
+        key = hashlib.blake2b(f"{self.precision}{pixels.dtype}{pixels.shape}".encode() + pixels.data).hexdigest()
         if key not in self._remembered:
             self._remembered[key] = super().__call__(images)
         return self._remembered[key]
