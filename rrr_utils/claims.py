@@ -26,6 +26,11 @@ class Claim(NamedTuple):
     place: str
     why: str = "its runs are not published yet"
 
+    @property
+    def anchor(self) -> str:
+        """The name by which a link on the page finds the claim's figure."""
+        return "claim-" + "".join(letter if letter.isalnum() else "-" for letter in self.key)
+
 
 CLAIMS = (
     Claim("flat", "Accuracy does not change over ten epochs of fine-tuning, whatever is trained", "3.3, Figure 3"),
@@ -126,7 +131,8 @@ def verdicts(table: pd.DataFrame) -> pd.DataFrame:
 
     ``holds`` where every comparison holds, ``does not hold`` where none does and one says the contrary, ``holds in
     part`` where some hold, else undecided. ``held`` of ``asked`` comparisons hold; ``least`` and ``most`` are the ends
-    of their differences. A claim without any comparison has one row, ``not testable here``, with the reason ``why``.
+    of their differences, ``low`` and ``high`` those of their intervals. A claim without any comparison has one row,
+    ``not testable here``, with the reason ``why``.
     """
     rows: list[dict[str, Any]] = []
     for claim in CLAIMS:
@@ -147,11 +153,36 @@ def verdicts(table: pd.DataFrame) -> pd.DataFrame:
                     "asked": len(part),
                     "least": float(part["difference"].min()),
                     "most": float(part["difference"].max()),
+                    "low": float(part["low"].min()),
+                    "high": float(part["high"].max()),
                     "n": int(part["n"].min()),
                     "seeds": int(part["seeds"].min()),
                 }
             )
     return pd.DataFrame(rows)
+
+
+def board(found: pd.DataFrame) -> pd.DataFrame:
+    """Return those rows of :func:`verdicts` that rest on comparisons, as a reader meets them: one row a claim and run.
+
+    The index holds the claim, as a link to :attr:`Claim.anchor`, with its place in the paper, and the run; ``verdict``;
+    how many comparisons ``hold``; their ``differences`` and 95% ``intervals``, from end to end; images and seeds.
+    """
+    anchors = {claim.words: claim.anchor for claim in CLAIMS}
+    rows = [
+        {
+            "claim": f'<a href="#{anchors[row["claim"]]}">{row["claim"]}</a> ({row["in the paper"]})',
+            "run": ", ".join(filter(None, [row["data"], row["network"]])),
+            "verdict": row["verdict"],
+            "hold": f"{row['held']} of {row['asked']}",
+            "differences": _span(row["least"], row["most"]),
+            "intervals": _span(row["low"], row["high"]),
+            "images": int(row["n"]),
+            "seeds": int(row["seeds"]),
+        }
+        for row in found[found["verdict"] != ABSENT].to_dict("records")
+    ]
+    return pd.DataFrame(rows).set_index(["claim", "run"])
 
 
 def finding(row: Mapping[Any, Any], spread: float) -> str:
@@ -280,6 +311,12 @@ def _accuracies(
             }
         ]
     )
+
+
+def _span(low: float, high: float) -> str:
+    """Return two numbers as one text; one, where they are printed alike."""
+    ends = [f"{value:+.3f}" for value in (low, high)]
+    return ends[0] if ends[0] == ends[1] else " to ".join(ends)
 
 
 def _together(findings: Sequence[str]) -> str:

@@ -152,6 +152,22 @@ def test_masked_training_is_compared_with_the_same_strategy():
     assert table[table["claim"] == "masked: accuracy"]["difference"].tolist() == pytest.approx([-0.2])
 
 
+def test_the_board_has_every_claim_that_was_tested_with_its_numbers():
+    """Differences and intervals from end to end; a claim that nothing tested is not on it."""
+    found = claims.verdicts(claims.measured(scores(ALL), history(FLAT), masks()))
+    told = claims.board(found)
+    assert len(told) == len(claims.CLAIMS) - len(UNTESTED)
+    (late,) = [row for (claim, _), row in told.iterrows() if "blocks 4 and 5 raises" in claim]
+    assert late[["verdict", "hold", "images", "seeds"]].tolist() == ["holds", "2 of 2", IMAGES, 3]
+    least, most = map(float, late["differences"].split(" to "))
+    low, high = map(float, late["intervals"].split(" to "))
+    assert low < least < most < high
+    claim, run = told.index[1]
+    assert claim.startswith('<a href="#claim-late-above-dense">Training')
+    assert claim.endswith("</a> (3.3, Figure 3)")
+    assert run == "d, n"
+
+
 def test_tables_without_a_comparison_leave_every_claim_untested():
     """One strategy trained on one kind of images, scored once: nothing to compare, and no row."""
     found, table = words(scores({"dense": 0.4}, epochs=(10,)), history({})[:0].reindex(columns=history(FLAT).columns))
