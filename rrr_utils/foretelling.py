@@ -317,6 +317,26 @@ def verdicts(zoo: Zoo, expected: Sequence[Hypothesis]) -> pd.DataFrame:
     return found
 
 
+def board(found: pd.DataFrame) -> pd.DataFrame:
+    """Return :func:`verdicts` as a reader meets them: one row a hypothesis in words, its interval beside its number.
+
+    Columns ``statistic``, ``over``, ``outcome``, ``value``, ``expected``, ``p_holm``, ``models`` and ``verdict``; what
+    no model could answer has no value.
+    """
+    known = found["value"].notna() & found["low"].notna()
+    value = [f"{row.value:.2f} ({row.low:.2f} to {row.high:.2f})" for row in found.itertuples()]
+    expected = [
+        "nothing" if row.expected == "nothing" else f"{row.expected} {row.margin:g}" for row in found.itertuples()
+    ]
+    shown = found.assign(
+        value=pd.Series(value, found.index).where(known, ""),
+        expected=expected,
+        p_holm=[f"{p:.3f}" if p == p else "" for p in found["p_holm"].where(known)],
+    )
+    columns = ["statistic", "over", "outcome", "value", "expected", "p_holm", "models", "verdict"]
+    return shown.set_index("words")[columns]
+
+
 def left_out(zoo: Zoo) -> pd.DataFrame:
     """Return for each outcome and kind of training how many models count and how many do not, and why not."""
     rows = []

@@ -241,6 +241,27 @@ def test_a_score_that_knows_is_found_and_one_that_does_not_is_not():
     assert ask(blind, expected="below", margin=0.5)["verdict"] == "supported"
 
 
+def test_the_board_says_each_hypothesis_in_words():
+    """Numbers with their intervals; what no two models can be compared for has none, and no p-value."""
+    asked = {"words": "it is so", "statistic": "spearman", "predictor": "grad_cam/above/own", "outcome": "other"}
+    entries = [
+        Hypothesis(key="above", **asked, margin=0.3),
+        Hypothesis(key="control", **asked, expected="nothing"),
+        Hypothesis(key="flipped", **(asked | {"outcome": "free"})),
+    ]
+    zoo = made(True)
+    zoo.outcomes["free"] = np.nan
+    found = foretelling.verdicts(zoo, entries)
+    told = foretelling.board(found)
+    assert told.index.tolist() == ["it is so"] * 3
+    row = found.iloc[0]
+    assert told["value"].iloc[0] == f"{row['value']:.2f} ({row['low']:.2f} to {row['high']:.2f})"
+    assert told["value"].iloc[2] == ""
+    assert told["expected"].tolist() == ["above 0.3", "nothing", "above 0"]
+    assert told["p_holm"].tolist() == [f"{row['p_holm']:.3f}", "", ""]
+    assert told["verdict"].tolist() == found["verdict"].tolist()
+
+
 def test_what_a_model_was_trained_on_is_no_outcome():
     """Masked models have no outcome on random pixels, and are counted with the reason."""
     zoo = made(True, groups=3)

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rrr_utils import figures
+from rrr_utils import figures, hypotheses, study
 
 ENDS = (("", 0.0), ("_low", -0.05), ("_high", 0.05))
 
@@ -42,6 +42,19 @@ def test_every_model_is_drawn_in_both_panels():
     assert left.get_ylabel() == "accuracy elsewhere"
     with pytest.raises(ValueError, match="`trained_on` must be one of"):
         figures.robustness(models().replace("masked", "msked"), {"score": "x"}, "y")
+
+
+def test_every_predictor_has_its_own_words():
+    """All that a study may name, and no two alike."""
+    names = [*hypotheses.PLAIN]
+    for explainer in study.EXPLAINERS[:4]:
+        names += [f"{explainer}/{measure}/{cohort}" for measure in hypotheses.MEASURES for cohort in hypotheses.COHORTS]
+    words = [figures.predictor_label(name) for name in names]
+    assert len(set(words)) == len(names)
+    assert figures.predictor_label("occlusion/above/all") == "AvgScore minus chance, Occlusion, all images"
+    assert figures.predictor_label("grad_cam/pointing/own") == "pointing game, Grad-CAM"
+    with pytest.raises(KeyError, match="abov"):
+        figures.predictor_label("grad_cam/abov/own")
 
 
 def test_rivals_stand_in_the_order_that_is_asked_for():

@@ -16,7 +16,7 @@ from rrr_utils.figures.reliability import alphas, stability
 from rrr_utils.figures.speed import speed_growth, speed_ratios
 from rrr_utils.figures.story import story, story_in_words
 from rrr_utils.figures.style import BACKGROUND_LABELS, STYLE, Style
-from rrr_utils.figures.zoo import images_needed, rivals, robustness
+from rrr_utils.figures.zoo import images_needed, predictor_label, rivals, robustness
 
 __all__ = [
     "BACKGROUND_LABELS",
@@ -40,6 +40,7 @@ __all__ = [
     "mask_pairs",
     "overlap_histogram",
     "picture_row",
+    "predictor_label",
     "prototypes_by_run",
     "rivals",
     "robustness",

@@ -16,6 +16,38 @@ _OVER = {
     "kinds": ("inside groups and kinds of training", "#D55E00", "D"),
     "pooled": ("all models at once", "#56B4E9", "s"),
 }
+# Predictors in words; those of maps as measure, explainer and, unless a model's own correct ones, images.
+_PLAIN = {
+    "test_accuracy": "test accuracy",
+    "mean_probability": "mean probability",
+    "entropy": "entropy",
+    "loss": "loss",
+    "accuracy_removed": "accuracy without the object",
+    "random": "a random pick",
+}
+_MEASURES = {
+    "score": "AvgScore",
+    "above": "AvgScore minus chance",
+    "signed": "signed score",
+    "pointing": "pointing game",
+    "top": "top tenth inside",
+    "iou": "IoU at its best",
+    "box": "energy in the box",
+    "insertion": "insertion",
+    "deletion": "deletion",
+}
+_COHORTS = {"own": "", "common": "common images", "all": "all images"}
+
+
+def predictor_label(name: str) -> str:
+    """Return a predictor of `foretelling`, such as "grad_cam/above/all", in the words of an axis or a row.
+
+    Raises ``KeyError`` for a name that is none.
+    """
+    if name in _PLAIN:
+        return _PLAIN[name]
+    explainer, measure, cohort = name.split("/")
+    return ", ".join(filter(None, [_MEASURES[measure], STYLE["explainer"][explainer].label, _COHORTS[cohort]]))
 
 
 def robustness(table: pd.DataFrame, predictors: Mapping[str, str], outcome: str, guess: float = 0.5) -> Figure:
