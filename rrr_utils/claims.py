@@ -257,7 +257,7 @@ def _masked(scores: pd.DataFrame, history: pd.DataFrame, n: int) -> Iterator[pd.
         if strategy in set(scores["strategy"]) and {"masked", "original"} <= set(part["trained_on"]):
             end = part[part["epoch"] == part["epoch"].max()]
             a, b = (end[end["trained_on"] == kind] for kind in ("masked", "original"))
-            yield _accuracies("masked: accuracy", a, b, n, "below", "trained_on=masked", "trained_on=original")
+            yield _accuracies("masked: accuracy", a, b, n, "below", "masked", "original")
 
 
 def _flat(history: pd.DataFrame, n: int) -> Iterator[pd.DataFrame]:
@@ -278,6 +278,7 @@ def _compared(
     again = mixed(scores, a, b, by=("explainer",), ignore_epochs=start)
     again = again.rename(columns={"low": "mixed_low", "high": "mixed_high"})
     found = found.merge(again[["explainer", "mixed_low", "mixed_high", "seed_sd", "image_sd"]], on="explainer")
+    found = found.assign(a=_words(a), b=_words(b))
     return found.rename(columns={"explainer": "what"}).assign(claim=claim, expected=expected)
 
 
@@ -311,6 +312,12 @@ def _accuracies(
             }
         ]
     )
+
+
+def _words(wanted: Mapping[str, object]) -> str:
+    """Return what tells one side of a comparison from the other: the epoch only where nothing else does."""
+    told = [str(value) for column, value in wanted.items() if column != "epoch"]
+    return ", ".join(told) or f"epoch {wanted['epoch']}"
 
 
 def _span(low: float, high: float) -> str:

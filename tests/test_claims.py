@@ -91,6 +91,9 @@ def test_a_world_as_the_paper_tells_it():
     }
     late = table[table["claim"] == "late above dense"].set_index("what")
     assert sorted(late.index) == ["grad_cam", "lime"]
+    assert set(zip(late["a"], late["b"], strict=True)) == {("blocks4-5", "dense")}
+    moved = table[table["claim"] == "explainers agree"]
+    assert set(moved["a"]) == {f"{strategy}, epoch 10" for strategy in ALL}
     assert late["difference"].tolist() == pytest.approx([0.15, 0.15], abs=0.01)
     assert late["n"].tolist() == [IMAGES, IMAGES]
     assert late["seeds"].tolist() == [3, 3]

@@ -134,7 +134,7 @@ def test_differences_draws_the_table():
     assert [label.get_text() for label in axes.get_yticklabels()] == ["LIME", "Occlusion", "accuracy"]
     bars = [bar.get_segments()[0][:, 0] for bar in axes.collections]
     assert_allclose(sorted(map(tuple, bars)), [(-0.11, -0.08), (0.04, 0.07), (0.19, 0.22)])
-    assert [text.get_text() for text in axes.texts] == ["small on pets: all less dense"]
+    assert [text.get_text() for text in axes.texts] == ["pets, small: all less dense"]
     with pytest.raises(ValueError, match="no rows"):
         figures.differences(table[:0])
 

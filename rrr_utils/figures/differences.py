@@ -30,7 +30,7 @@ def differences(table: pd.DataFrame, *, margin: float | None = None) -> Figure:
     check(table, columns, columns)
     names = {**{name: style.label for name, style in STYLE["explainer"].items()}, "accuracy": "accuracy"}
     rows = [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
-    places = ["{network} on {data}: {a} less {b}".format(**row) for row in rows]
+    places = ["{data}, {network}: {a} less {b}".format(**row) for row in rows]
     order = list(dict.fromkeys(places))
     with theme():
         figure, axes = plt.subplots(figsize=(8.2, 1.2 + 0.32 * len(table) + 0.3 * len(order)), layout="constrained")
