@@ -16,7 +16,7 @@ PARAMETERS, INJECTED = "parameters", "injected-parameters"
 _DRAWN = 4096
 # Quality and subsampling of JPEG. With colours at full resolution labels and thin outlines stay clean; a picture of
 # random pixels would stay large, and loses nothing that anybody could see.
-_FINE, _COARSE, _LARGE = (88, 0), (75, 2), 60_000
+_FINE, _COARSE, _LARGE = (88, 0), (60, 2), 40_000
 _ADDRESS = re.compile(r"\b0x[0-9a-f]{6,16}\b")
 
 
