@@ -46,7 +46,7 @@ SENTENCES = {
     ),
     "meaningless": Sentence(
         CARTER,
-        "what is left shows nothing of the object",
+        "what is left is on the object less than by chance",
         "share of sufficient subsets on the object minus chance, against 0: above it, the claim fails",
     ),
     "suffices": Sentence(

@@ -113,7 +113,7 @@ def sentences(table: pd.DataFrame, explainers: pd.DataFrame, needed: pd.DataFram
         said.append("Which explainer: no remedy was judged clearly enough to tell.")
         return said
     first = judged[judged["right"] == judged["right"].max()]
-    images = needed.set_index("explainer")["most"].reindex(first["explainer"])
+    images = needed.set_index("explainer")["most"]
     asked = first[[told.SEES, told.MISSES, told.CONTRARY, told.FALSE_ALARM]].sum(axis=1)
     cases = [
         f"{name} about {right} of {all_}" for name, right, all_ in zip(first["explainer"], first[told.SEES], asked)
@@ -123,8 +123,9 @@ def sentences(table: pd.DataFrame, explainers: pd.DataFrame, needed: pd.DataFram
         f"scores were right by {_listed(cases)}, which is the best here."
     )
     said.append(
-        f"How many images: with {images.idxmin()} {int(images.min())} of them, scored before and after, tell a "
-        f"difference of {told.SCORE_MARGIN:g} in its score from none."
+        f"How many images, scored before and after, tell a difference of {told.SCORE_MARGIN:g} in a score from none: "
+        f"{_listed([f'{name} {int(count)}' for name, count in images.items()])}. A score that hardly moves needs few, "
+        "and tells nothing by it."
     )
     return said
 

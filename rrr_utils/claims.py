@@ -53,7 +53,7 @@ CLAIMS = (
         "within one network",
         "Scores compare within one network and one explainer only",
         "2",
-        "it is a rule of reading, which this book follows",
+        "it is a rule of reading; the pages on the zoo go beyond it, where they rank models of one network, and of several",
     ),
 )
 # After so many images the paper says that the mean has settled.
@@ -130,7 +130,8 @@ def verdicts(table: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each claim, data set and network of :func:`measured`: ``verdict``, and what it rests on.
 
     ``holds`` where every comparison holds, ``does not hold`` where none does and one says the contrary, ``holds in
-    part`` where some hold, else undecided. ``held`` of ``asked`` comparisons hold; ``least`` and ``most`` are the ends
+    part`` where some hold, else undecided. ``held`` of ``asked`` comparisons hold, ``contrary`` say the contrary;
+    ``least`` and ``most`` are the ends
     of their differences, ``low`` and ``high`` those of their intervals. A claim without any comparison has one row,
     ``not testable here``, with the reason ``why``.
     """
@@ -150,6 +151,7 @@ def verdicts(table: pd.DataFrame) -> pd.DataFrame:
                     "network": network,
                     "verdict": _together(part["finding"].tolist()),
                     "held": int((part["finding"] == HOLDS).sum()),
+                    "contrary": int((part["finding"] == NOT).sum()),
                     "asked": len(part),
                     "least": float(part["difference"].min()),
                     "most": float(part["difference"].max()),
@@ -166,7 +168,8 @@ def board(found: pd.DataFrame) -> pd.DataFrame:
     """Return those rows of :func:`verdicts` that rest on comparisons, as a reader meets them: one row a claim and run.
 
     The index holds the claim, as a link to :attr:`Claim.anchor`, with its place in the paper, and the run; ``verdict``;
-    how many comparisons ``hold``; their ``differences`` and 95% ``intervals``, from end to end; images and seeds.
+    how many comparisons ``hold`` and say the ``contrary``; their ``differences`` and 95% ``intervals``, from end to
+    end; images and seeds.
     """
     anchors = {claim.words: claim.anchor for claim in CLAIMS}
     rows = [
@@ -175,6 +178,7 @@ def board(found: pd.DataFrame) -> pd.DataFrame:
             "run": ", ".join(filter(None, [row["data"], row["network"]])),
             "verdict": row["verdict"],
             "hold": f"{row['held']} of {row['asked']}",
+            "contrary": int(row["contrary"]),
             "differences": _span(row["least"], row["most"]),
             "intervals": _span(row["low"], row["high"]),
             "images": int(row["n"]),

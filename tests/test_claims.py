@@ -115,8 +115,11 @@ def test_an_explainer_that_disagrees_makes_it_part():
     """One explainer sees blocks 4 and 5 rise, the other sees them fall."""
     up = scores({"dense": 0.4, "blocks4-5": 0.5}, explainers=("grad_cam",))
     down = scores({"dense": 0.4, "blocks4-5": 0.3}, explainers=("lime",))
-    found, _ = words(pd.concat([up, down], ignore_index=True), history(FLAT))
+    found, table = words(pd.concat([up, down], ignore_index=True), history(FLAT))
     assert found["late above dense"] == "holds in part"
+    told = claims.board(claims.verdicts(table))
+    (late,) = [row for (claim, _), row in told.iterrows() if "blocks 4 and 5 raises" in claim]
+    assert late[["hold", "contrary"]].tolist() == ["1 of 2", 1]
 
 
 def test_nothing_is_decided_by_too_few_images():
@@ -161,7 +164,7 @@ def test_the_board_has_every_claim_that_was_tested_with_its_numbers():
     told = claims.board(found)
     assert len(told) == len(claims.CLAIMS) - len(UNTESTED)
     (late,) = [row for (claim, _), row in told.iterrows() if "blocks 4 and 5 raises" in claim]
-    assert late[["verdict", "hold", "images", "seeds"]].tolist() == ["holds", "2 of 2", IMAGES, 3]
+    assert late[["verdict", "hold", "contrary", "images", "seeds"]].tolist() == ["holds", "2 of 2", 0, IMAGES, 3]
     least, most = map(float, late["differences"].split(" to "))
     low, high = map(float, late["intervals"].split(" to "))
     assert low < least < most < high
