@@ -53,7 +53,7 @@ CLAIMS = (
         "within one network",
         "Scores compare within one network and one explainer only",
         "2",
-        "it is a rule of reading; the pages on the zoo go beyond it, where they rank models of one network, and of several",
+        "it is a rule of reading; the pages on the zoo go beyond it, and rank models of one network and of several",
     ),
 )
 # After so many images the paper says that the mean has settled.

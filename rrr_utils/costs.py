@@ -5,9 +5,9 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from rrr_utils import paths
 from rrr_utils.analyses import Analysis
 from rrr_utils.study import Data, Model, Scoring, Stage
 
@@ -250,7 +250,7 @@ def images_of(data: Data) -> int:
     """Return about how many images a data entry has, from its options alone; no image is opened."""
     options = data.options
     if data.source == "folder":
-        folder = Path(str(options.get("images", "")))
+        folder = paths.given(str(options.get("images", "")), paths.data_dir())
         return sum(path.is_file() for path in folder.rglob("*")) if folder.is_dir() else 1000
     if options.get("images"):
         return int(options["images"])

@@ -87,7 +87,7 @@ def _of_masks(found: Triage) -> list[str]:
     if whole.any():
         said.append(
             f"{whole.sum()} of {len(masks)} masks cover their whole image, where no map can miss the object. Expected "
-            "white on black; an alpha channel is not read."
+            "white on black."
         )
     if whole.all():
         return said

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import http.client
 import shutil
+import ssl
 import time
 import urllib.error
 import urllib.request
@@ -17,6 +18,8 @@ CHUNK = 2**20
 TIMEOUT = 60.0  # seconds without a byte
 BYTE_LIMIT = 8 * 2**30  # of a file whose size is not known beforehand
 ALGORITHMS = ("sha256", "md5")
+# How a network that goes away reports in the middle of a file, where no class of Python's stands for the number.
+AWAY = (errno.ENETDOWN, errno.ENETUNREACH, errno.ENETRESET, errno.EHOSTDOWN, errno.EHOSTUNREACH)
 
 
 class DownloadFailed(RuntimeError):
@@ -58,15 +61,17 @@ def download(address: str, target: Path, check: str | None, size: int | None = N
                     f"hand, put it into {target.parent} and run the same command again: it is checked there too."
                 ) from error
             _pause(address, target, attempt, error)
-        except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
+        except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError, ssl.SSLError) as error:
             _pause(address, target, attempt, error)
         except OSError as error:
-            if error.errno != errno.ENOSPC:
+            if error.errno == errno.ENOSPC:
+                raise DownloadFailed(
+                    f"The disk of {target.parent} is full. What has arrived of {address} is kept: free some space and "
+                    "run the same command again."
+                ) from error
+            if error.errno not in AWAY:
                 raise
-            raise DownloadFailed(
-                f"The disk of {target.parent} is full. What has arrived of {address} is kept: free some space and run "
-                "the same command again."
-            ) from error
+            _pause(address, target, attempt, error)
     if check is not None:
         try:
             verify(part, check)

@@ -94,6 +94,23 @@ def stored_values(path: Path | str) -> NDArray[np.uint8]:
         return np.array(opened, dtype=np.uint8)
 
 
+def mask_levels(path: Path | str) -> NDArray[np.int64]:
+    """Return the levels of a black and white mask file, int64 ``(H, W)``: of several channels the highest.
+
+    Nothing is divided: 16-bit grey goes up to 65,535. Raises ``BadImage`` as :func:`decode`, and ``ValueError`` for a
+    file that is transparent anywhere: whether white or what is opaque is the object, only its maker knows.
+    """
+    with _opened(Path(path)) as opened:
+        if opened.has_transparency_data and np.asarray(opened.convert("RGBA"))[..., 3].min() < 255:
+            raise ValueError(
+                f"The mask {path} is transparent in places ({opened.mode}). Save it without transparency, in one "
+                "channel: white where the object is, black elsewhere."
+            )
+        if opened.mode.startswith("I"):
+            return np.asarray(opened).astype(np.int64)
+        return np.asarray(opened.convert("RGB")).max(axis=2).astype(np.int64)
+
+
 def squash(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     """Return ``image``, uint8 ``(H, W, 3)``, as uint8 ``(size, size, 3)``; the aspect is not kept.
 

@@ -69,12 +69,14 @@ def _places(job: Job) -> dict[str, Path]:
         options = parameters["options"]
         if parameters["source"] == "folder":
             found = {
-                f"{name} folder": paths.root() / options[name] for name in ("images", "masks") if options.get(name)
+                f"{name} folder": paths.given(options[name], paths.data_dir())
+                for name in ("images", "masks")
+                if options.get(name)
             }
         elif parameters["source"] != "confounded":
             found = {"data": base / parameters["source"]}
         if parameters.get("masks") != "outlines":
             found["mask model"] = base / "masks"
     if parameters.get("weights") not in (None, "imagenet"):
-        found = {"weights": paths.root() / parameters["weights"]}
+        found = {"weights": paths.given(parameters["weights"], paths.data_dir())}
     return found

@@ -111,7 +111,8 @@ def _of_another_size(dataset: datasets.Dataset) -> Iterator[tuple[datasets.Recor
 def _remedy(record: datasets.Record, mask: tuple[int, int], image: tuple[int, int]) -> str:
     path, outline = datasets.dataset.files_of(record)
     with Image.open(path) as opened:
-        turned = opened.getexif().get(ExifTags.Base.Orientation, 1) > 4
+        orientation = opened.getexif().get(ExifTags.Base.Orientation)
+    turned = isinstance(orientation, int) and orientation > 4
     if turned and mask == image[::-1]:
         return (
             "The image lies on its side, and its EXIF tells viewers to turn it; neither Keras nor this study does. "

@@ -8,7 +8,19 @@ from typing import Any
 import keras
 import pandas as pd
 
-from rrr_utils import adoption, doubts, own_images, paths, prepared, progress, saved_models, scoring, shift, tables
+from rrr_utils import (
+    adoption,
+    doubts,
+    files,
+    own_images,
+    paths,
+    prepared,
+    progress,
+    saved_models,
+    scoring,
+    shift,
+    tables,
+)
 from rrr_utils import explainers as explainers_of
 from rrr_utils.choices import one_of
 from rrr_utils.datasets import Dataset
@@ -85,6 +97,8 @@ def examine(
         the classes; for an unknown name or option.
     FileNotFoundError
         If the model or a folder is not there.
+    RuntimeError
+        If another process is examining into the same folder.
     """
     for background in backgrounds:
         one_of("background", background, ("random", "other", "mean"))
@@ -105,17 +119,19 @@ def examine(
     masker = _masker(str(masks) if masks in own_images.NETWORKS else "outlines", dataset, mask_options or {})
     path = Path(out).expanduser()
     name = Path(images).expanduser().resolve().name
-    table = prepared.prepare(STUDY, name, dataset, masker, [network.size], path / "data", test_share=1, seed=seed)
-    data = dataclasses.replace(prepared.load(path / "data", network.size), name=name)
-    scores = _scores(network, data, asked)
-    changed = shift.accuracy_by_background(as_forward(network, BATCH), data, backgrounds, epoch=0, seed=seed).assign(
-        **_label(network, data)
-    )
-    tables.write(scores, path / "scores.parquet", "scores")
-    tables.write(changed, path / "shift.parquet", "shift")
-    found = Triage(network, data, asked, table, scores, changed, path)
-    scaled = preprocess is not None or bool(adoption.scaling_layers(network.model))
-    doubtful = doubts.of(found, lambda other: _adopt(loaded, other, network.size), scaled)
+    # Two at once would fill the same arrays.
+    with files.exclusive_lock(path / ".lock", f"Examining into {path}"):
+        table = prepared.prepare(STUDY, name, dataset, masker, [network.size], path / "data", test_share=1, seed=seed)
+        data = dataclasses.replace(prepared.load(path / "data", network.size), name=name)
+        scores = _scores(network, data, asked)
+        changed = shift.accuracy_by_background(
+            as_forward(network, BATCH), data, backgrounds, epoch=0, seed=seed
+        ).assign(**_label(network, data))
+        tables.write(scores, path / "scores.parquet", "scores")
+        tables.write(changed, path / "shift.parquet", "shift")
+        found = Triage(network, data, asked, table, scores, changed, path)
+        scaled = preprocess is not None or bool(adoption.scaling_layers(network.model))
+        doubtful = doubts.of(found, lambda other: _adopt(loaded, other, network.size), scaled)
     return dataclasses.replace(found, notes=(*dataset.notes, *doubtful))
 
 

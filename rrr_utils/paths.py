@@ -31,6 +31,23 @@ def data_dir() -> Path | None:
     return _from_environment("RRR_DATA_DIR")
 
 
+def given(value: Path | str, data: Path | str | None) -> Path:
+    """Return the path that a study or an option names: ``~`` is the home, and a whole path is itself.
+
+    A relative one counts from ``data``, the folder of real data, else from the project, and where there is neither from
+    the working directory: not from that of a kernel, which is the notebook's own folder.
+    """
+    path = Path(value).expanduser()
+    if path.is_absolute():
+        return path
+    if data is not None:
+        return Path(data) / path
+    try:
+        return root() / path
+    except FileNotFoundError:
+        return path
+
+
 def _from_environment(name: str) -> Path | None:
     if not os.environ.get(name):
         return None

@@ -1,5 +1,7 @@
 """A data set made ready: every image decoded, its object masked, both brought to the networks' sizes."""
 
+import errno
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -74,57 +76,27 @@ def prepare(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     drafts = {size: _Draft(folder, size, len(dataset.records)) for size in sizes}
-    rows: list[dict[str, Any]] = []
-    kept = 0
-    shifted = False
-    for record in progress.track(dataset.records, f"masks of {name}"):
-        row = {
-            "image": record.id,
-            "label": record.label,
-            "class": dataset.classes[record.label],
-            "split": "",
-            "source": masker.source,
-            "area": float("nan"),
-            "objects": 0,
-            "status": "ok",
-            "note": "",
-        }
-        rows.append(row)
-        try:
-            picture = dataset.image(record)
-            found = masker(record, picture.array)
-        except images.BadImage as error:
-            row |= {"status": "bad image", "note": error.reason}
-            continue
-        except datasets.NoOutline as error:
-            row |= {"status": "no annotation", "note": error.reason}
-            continue
-        row |= {"area": float(found.mask.mean()), "objects": found.objects, "note": _join(picture.note, found.note)}
-        small = {size: images.squash_mask(found.mask, size) for size in sizes}
-        if not all(mask.any() for mask in small.values()):
-            row["status"] = "no object"
-            continue
-        if found.mask.all():
-            row["note"] = _join(str(row["note"]), "the mask covers the whole image")
-        other = dataset.shifted(record)
-        for size, draft in drafts.items():
-            draft.put(kept, picture.array, small[size], other)
-        shifted = shifted or other is not None
-        kept += 1
-    table = pd.DataFrame(rows).assign(study=study, data=name)
-    usable = (table["status"] == "ok").to_numpy()
-    counts = dict(Counter(table["status"]))
-    bare = sorted(set(table["class"]) - set(table.loc[usable, "class"]))
-    if bare:
-        raise ValueError(
-            f"Data set {name!r} has no usable image of {bare}; all images: {counts}. A classifier needs images with an "
-            "object mask of every class: look at the images and masks of these classes, or leave the classes out."
+    try:
+        rows, shifted = _masked(name, dataset, masker, drafts)
+        table = pd.DataFrame(rows).assign(study=study, data=name)
+        usable = (table["status"] == "ok").to_numpy()
+        counts = dict(Counter(table["status"]))
+        bare = sorted(set(table["class"]) - set(table.loc[usable, "class"]))
+        if bare:
+            first = table[~usable & table["class"].isin(bare)].iloc[0]
+            raise ValueError(
+                f"Data set {name!r} has no usable image of {bare}; all images: {counts}. The first of these, "
+                f"{first['image']!r}: {first['note'] or first['status']}. A classifier needs images with an object "
+                "mask of every class: look at the images and masks of these classes, or leave the classes out."
+            )
+        table.loc[usable, "split"] = draws.split(
+            table.loc[usable, "image"].tolist(), table.loc[usable, "label"], test_share, seed
         )
-    table.loc[usable, "split"] = draws.split(
-        table.loc[usable, "image"].tolist(), table.loc[usable, "label"], test_share, seed
-    )
-    for draft in drafts.values():
-        draft.finish(kept, shifted)
+        for draft in drafts.values():
+            draft.finish(int(usable.sum()), shifted)
+    finally:
+        for draft in drafts.values():
+            draft.drop()
     facts = {
         "classes": list(dataset.classes),
         "licence": dataset.licence,
@@ -190,6 +162,50 @@ def about(folder: Path | str) -> dict[str, Any]:
     return facts
 
 
+def _masked(
+    name: str, dataset: datasets.Dataset, masker: masks.Masker, drafts: "dict[int, _Draft]"
+) -> tuple[list[dict[str, Any]], bool]:
+    """Fill the drafts; return the rows of the masks table without split, and whether there are other backgrounds."""
+    rows: list[dict[str, Any]] = []
+    kept = 0
+    shifted = False
+    for record in progress.track(dataset.records, f"masks of {name}"):
+        row = {
+            "image": record.id,
+            "label": record.label,
+            "class": dataset.classes[record.label],
+            "split": "",
+            "source": masker.source,
+            "area": float("nan"),
+            "objects": 0,
+            "status": "ok",
+            "note": "",
+        }
+        rows.append(row)
+        try:
+            picture = dataset.image(record)
+            found = masker(record, picture.array)
+        except images.BadImage as error:
+            row |= {"status": "bad image", "note": error.reason}
+            continue
+        except datasets.NoOutline as error:
+            row |= {"status": "no annotation", "note": error.reason}
+            continue
+        row |= {"area": float(found.mask.mean()), "objects": found.objects, "note": _join(picture.note, found.note)}
+        small = {size: images.squash_mask(found.mask, size) for size in drafts}
+        if not all(mask.any() for mask in small.values()):
+            row["status"] = "no object"
+            continue
+        if found.mask.all():
+            row["note"] = _join(str(row["note"]), "the mask covers the whole image")
+        other = dataset.shifted(record)
+        for size, draft in drafts.items():
+            draft.put(kept, picture.array, small[size], other)
+        shifted = shifted or other is not None
+        kept += 1
+    return rows, shifted
+
+
 class _Draft:
     """The arrays of one size while they are being filled; renamed when whole."""
 
@@ -212,17 +228,40 @@ class _Draft:
         for part in ("images", "masks", *(["shifted"] if shifted else [])):
             with files.atomic(self.folder / f"{part}-{self.size}.npy") as temporary:
                 np.save(temporary, self._array(part)[:count], allow_pickle=False)
-        for part in list(self.arrays):
-            del self.arrays[part]
-            self._path(part).unlink(missing_ok=True)
+        self.drop()
 
     def _array(self, part: str) -> NDArray[np.uint8]:
         if part not in self.arrays:
             self.arrays[part] = open_memmap(self._path(part), mode="w+", dtype=np.uint8, shape=self.shapes[part])
+            _reserve(self._path(part))
         return self.arrays[part]
+
+    def drop(self) -> None:
+        """Remove what was not finished."""
+        for part in list(self.arrays):
+            del self.arrays[part]
+            self._path(part).unlink(missing_ok=True)
 
     def _path(self, part: str) -> Path:
         return self.folder / f".{part}-{self.size}.draft.npy"
+
+
+def _reserve(path: Path) -> None:
+    """Take the disk space of a mapped file at once: where a page of it finds none later, the process is killed."""
+    if not hasattr(os, "posix_fallocate"):  # macOS
+        return
+    with path.open("r+b") as stream:
+        try:
+            os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                return  # a file system that cannot; then as before
+            raise OSError(
+                errno.ENOSPC,
+                f"The disk is full: the images take {path.stat().st_size / 1e9:.2f} GB there. Free some space, or let "
+                "RRR_RUNS name a folder on another disk, and run the same command again",
+                str(path),
+            ) from error
 
 
 def _join(*notes: str) -> str:

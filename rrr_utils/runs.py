@@ -74,7 +74,9 @@ class Run:
             size=self.size,
             alpha=self.alpha,
             units=self.units,
-            weights=self.weights,
+            weights=self.weights
+            if self.weights in (None, "imagenet")
+            else str(paths.given(self.weights, paths.data_dir())),
             seed=seed,
         )
         if self.head_epochs and self.strategy != "head":

@@ -133,7 +133,8 @@ def listing(folder: Path) -> str:
         for base, _, names in os.walk(folder)
         for name in names
     )
-    return hashlib.sha256("\n".join(sorted(entries)).encode()).hexdigest()
+    # A name need not be text.
+    return hashlib.sha256("\n".join(sorted(entries)).encode(errors="surrogateescape")).hexdigest()
 
 
 def threads() -> int:

@@ -46,12 +46,14 @@ def read(path: Path | str, name: str) -> pd.DataFrame:
     if not path.exists():
         raise FileNotFoundError(f"There is no table {path}. Run the notebook that writes it (see `make plan`).")
     try:
-        table = pq.read_table(path)
-    except (pa.ArrowInvalid, OSError) as error:
+        with pq.ParquetFile(path) as file:
+            schema = file.schema_arrow
+            if schema.equals(SCHEMAS[name]):
+                return file.read().to_pandas()
+        names = schema.names
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not a whole Parquet file ({error}). Delete it and run the study again.") from error
-    if not table.schema.equals(SCHEMAS[name]):
-        raise ValueError(
-            f"{path} is not a table {name!r}: expected {SCHEMAS[name].names} with their types, "
-            f"but it has {table.schema.names}. Delete it and run the study again."
-        )
-    return table.to_pandas()
+    raise ValueError(
+        f"{path} is not a table {name!r}: expected {SCHEMAS[name].names} with their types, "
+        f"but it has {names}. Delete it and run the study again."
+    )

@@ -129,8 +129,8 @@ def html(shown: Shown, name: str = "viewer") -> str:
     content = _content(shown, scores)
     page = environment.get_template("viewer.html").render(
         name=name,
-        # "</" would end the script, whatever the data hold.
-        content=json.dumps(content, separators=(",", ":"), ensure_ascii=True).replace("</", "<\\/"),
+        # "</" would end the script, and "<!--" begin a comment in it, whatever the data hold.
+        content=json.dumps(content, separators=(",", ":"), ensure_ascii=True).replace("<", "\\u003c"),
         licence=shown.licence,
         menus=[
             ("image", "Image", [f"{each['label']} {number + 1}" for number, each in enumerate(content["images"])]),

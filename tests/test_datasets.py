@@ -381,6 +381,55 @@ def test_masks_of_0_and_1_or_0_to_255_are_read(tmp_path, values, area):
     assert dataset.outline(dataset.records[0]).sum() == area
 
 
+@pytest.mark.parametrize(("white", "area"), [(1, 300), (255, 300), (65_535, 300)])
+def test_masks_of_16_bits_are_read_by_their_levels(tmp_path, white, area):
+    """As OpenCV and scikit-image write them: half of the picture is white, whatever white is there."""
+    options = own(tmp_path)
+    values = np.repeat(np.array([0, white], np.uint16), 15)[np.newaxis].repeat(20, axis=0)
+    Image.fromarray(values).save(tmp_path / "masks/cat/a.png")
+    dataset = datasets.open_dataset("folder", None, options)
+    assert dataset.outline(dataset.records[0]).sum() == area
+    Image.fromarray(values // max(white // 300, 1) * 7).save(tmp_path / "masks/cat/a.png")
+    with pytest.raises(ValueError, match=r"has values up to \d+; expected 0 and 255"):
+        dataset.outline(dataset.records[0])
+
+
+def test_a_transparent_mask_is_refused_because_it_can_be_meant_two_ways(tmp_path):
+    """White everywhere with the object in alpha, or a cut-out; one that is opaque everywhere is read."""
+    options = own(tmp_path)
+    picture = np.zeros((20, 30, 4), np.uint8)
+    picture[:, :15, :3], picture[..., 3] = 255, 255
+    dataset = datasets.open_dataset("folder", None, options)
+    for kind in ("RGBA", "LA"):
+        Image.fromarray(picture).convert(kind).save(tmp_path / "masks/cat/a.png")
+        assert dataset.outline(dataset.records[0]).sum() == 300
+    picture[:, 20:, 3] = 0
+    for kind in ("RGBA", "LA"):
+        Image.fromarray(picture).convert(kind).save(tmp_path / "masks/cat/a.png")
+        with pytest.raises(ValueError, match=r"masks/cat/a\.png is transparent in places .*white where the object is"):
+            dataset.outline(dataset.records[0])
+
+
+def test_a_name_that_is_no_text_is_refused_with_the_remedy(tmp_path):
+    """Latin-1 from an old archive: found when the folder is opened, not when results are written."""
+    options = own(tmp_path)
+    (tmp_path / "mine/cat/a.jpg").rename(tmp_path / "mine/cat" / os.fsdecode(b"caf\xe9.jpg"))
+    with pytest.raises(ValueError, match=r"caf.udce9\.jpg' is not UTF-8.*Rename it"):
+        datasets.open_dataset("folder", None, options)
+
+
+def test_relative_folders_count_from_the_data_or_from_the_project(tmp_path, monkeypatch):
+    """Not from the working directory of a kernel, which is that of its notebook."""
+    own(tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    monkeypatch.setenv("RRR_ROOT", str(tmp_path))
+    for data_dir in (tmp_path, None):
+        assert datasets.open_dataset("folder", data_dir, {"images": "mine"}).classes == ("cat", "dog")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert datasets.open_dataset("folder", "/nowhere", {"images": "~/mine"}).classes == ("cat", "dog")
+
+
 def test_bad_masks_of_ones_own(tmp_path):
     """Numbered objects stop with the remedy, a damaged file is no outline, and without masks there are none."""
     options = own(tmp_path)

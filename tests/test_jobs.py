@@ -206,6 +206,22 @@ def test_images_are_counted_from_options(tmp_path: Path, tiny: study.Study) -> N
         assert costs.images_of(replace(tiny.data[0], source=source, options=options)) == expected
 
 
+def test_what_a_job_reads_is_found_where_the_notebook_finds_it(
+    tmp_path: Path, tiny: study.Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A relative folder of one's own counts from the data, so that other images in it are noticed."""
+    monkeypatch.setenv("RRR_DATA_DIR", str(tmp_path))
+    (tmp_path / "mine" / "cat").mkdir(parents=True)
+    (tmp_path / "mine" / "cat" / "a.jpg").touch()
+    entry = replace(tiny.data[0], source="folder", options={"images": "mine"})
+    (masking, *_) = jobs.of(replace(tiny, data=(entry,), networks=tuple(replace(n, on=()) for n in tiny.networks)))
+    before = job_state.inputs_of(masking, tmp_path)["images folder"]
+    assert before is not None
+    (tmp_path / "mine" / "cat" / "b.jpg").touch()
+    assert job_state.inputs_of(masking, tmp_path)["images folder"] != before
+    assert costs.images_of(entry) == 2
+
+
 def test_wall_time_by_hand() -> None:
     """a (4 s), then b (3 s) and c (2 s), then d (1 s): 8 s with two slots, 10 s with one, 1 s when only d is left."""
     seconds = {"a": 4.0, "b": 3.0, "c": 2.0, "d": 1.0}

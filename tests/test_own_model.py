@@ -1,6 +1,7 @@
 """A model of one's own: found to be wrong where it is, its doubtful answers first, and a report that stands alone."""
 
 import re
+import struct
 from html.parser import HTMLParser
 
 import keras
@@ -10,7 +11,7 @@ import pytest
 from PIL import Image
 
 import rrr_utils as rrr
-from rrr_utils import own_images, report
+from rrr_utils import files, own_images, report
 from rrr_utils.explainers import Occlusion
 
 layers = keras.layers
@@ -251,6 +252,14 @@ def test_mistakes_are_found_before_anything_is_computed(example, tmp_path, chang
     assert not out.exists()
 
 
+def test_two_examinations_into_one_folder_do_not_mix(example, tmp_path):
+    """The second is refused while the first runs, and nothing of the first is touched."""
+    out = tmp_path / "out"
+    with files.exclusive_lock(out / ".lock", "the first"), pytest.raises(RuntimeError, match="already running"):
+        rrr.examine(example.model, example.images, example.masks, explainers=["grad_cam"], out=out)
+    assert [path.name for path in out.iterdir()] == [".lock"]
+
+
 def test_a_model_without_convolution_is_refused_with_the_remedy(example, tmp_path):
     """Grad-CAM has nothing to read there; Occlusion works."""
     dense = keras.Sequential([keras.Input((64, 64, 3)), layers.Flatten(), layers.Dense(2)])
@@ -381,7 +390,7 @@ def test_maps_that_say_nothing_are_noticed(tmp_path):
 
 
 def test_masks_that_say_nothing_are_noticed(tmp_path):
-    """An alpha channel leaves a white mask, and a mask that is black on white is white along the border."""
+    """Masks that are white everywhere or black on white are said; those in an alpha channel are refused by name."""
     images, masks = squares(tmp_path, {"dark": [5] * 2, "light": [40] * 2})
     asked = {"explainers": ["occlusion"], "backgrounds": ["mean"]}
     constant = keras.Sequential(
@@ -392,11 +401,14 @@ def test_masks_that_say_nothing_are_noticed(tmp_path):
     for path in sorted(masks.glob("*/*.png")):
         grey = np.array(Image.open(path))
         write(tmp_path / "inverted" / path.relative_to(masks), 255 - grey)
+        write(tmp_path / "white" / path.relative_to(masks), np.full_like(grey, 255))
         write(tmp_path / "alpha" / path.relative_to(masks), np.dstack([np.full((16, 16, 3), 255, np.uint8), grey]))
     found = rrr.examine(constant, images, tmp_path / "inverted", **asked, out=tmp_path / "out")
     assert any("white along 100% of the images' borders" in note for note in found.notes)
-    found = rrr.examine(constant, images, tmp_path / "alpha", **asked, out=tmp_path / "out")
+    found = rrr.examine(constant, images, tmp_path / "white", **asked, out=tmp_path / "out")
     assert any("4 of 4 masks cover their whole image" in note for note in found.notes)
+    with pytest.raises(ValueError, match=r"'dark/0': .*alpha/dark/0\.png is transparent in places .*Save it without"):
+        rrr.examine(constant, images, tmp_path / "alpha", **asked, out=tmp_path / "out")
 
 
 def test_a_class_without_masks_names_the_file_that_is_looked_for(tmp_path):
@@ -422,6 +434,10 @@ def test_masks_of_another_size_are_counted_with_the_remedy(tmp_path):
     write(images / "cat" / "0.jpg", np.zeros((16, 24, 3), np.uint8), exif=exif)
     write(masks / "cat" / "0.png", np.zeros((24, 16), np.uint8))
     with pytest.raises(ValueError, match=r"1 of 1 masks .* EXIF .*exif_transpose"):
+        own_images.open_dataset(images, masks)
+    words = b"Exif\0\0II*\0" + struct.pack("<IHHHI4sI", 8, 1, 0x0112, 2, 4, b"six", 0)  # a text, which it may not be
+    write(images / "cat" / "0.jpg", np.zeros((16, 24, 3), np.uint8), exif=words)
+    with pytest.raises(ValueError, match=r"1 of 1 masks .*resize"):
         own_images.open_dataset(images, masks)
 
 

@@ -90,7 +90,7 @@ def test_a_class_without_a_usable_image_is_refused(tmp_path):
     """All dogs unusable: the error names the class, the counts and the remedy, and no table is left."""
     with pytest.raises(ValueError, match=r"no usable image of \['dog'\].*'no annotation': 1.*leave the classes out"):
         prepare(tmp_path, troubled(labels="010110000000"))
-    assert not (tmp_path / "masks.parquet").exists()
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_full_disk_leaves_no_table(tmp_path, monkeypatch):
@@ -103,6 +103,21 @@ def test_a_full_disk_leaves_no_table(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="disk is full"):
         prepare(tmp_path, troubled())
     assert not (tmp_path / "masks.parquet").exists()
+
+
+def test_space_is_taken_before_it_is_filled(tmp_path, monkeypatch):
+    """A mapped file on a full disk kills the process: so it is refused when it is made, and no draft is left."""
+    if not hasattr(os, "posix_fallocate"):
+        pytest.skip("this system cannot take space at once")
+
+    def full(descriptor, offset, length):
+        assert length > 12 * 8 * 8
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(OSError, match=r"disk is full: the images take 0\.00 GB"):
+        prepare(tmp_path, troubled())
+    assert os.listdir(tmp_path) == []
 
 
 def test_what_is_missing_is_named_with_the_notebook_that_makes_it(tmp_path):

@@ -94,6 +94,16 @@ def test_it_asks_for_nothing_and_has_a_picture_without_a_script():
     assert "chance 50%" in still[2]
 
 
+def test_names_cannot_end_or_hide_its_script():
+    """A class called like a comment or a tag is text; the id may hold what a file's name may hold."""
+    classes = ["<!--<script>", "</script>dog"]
+    page = viewer.html(shown(classes=classes), name="cats & ${dogs}")
+    assert data_of(page)["images"][0]["label"] == classes[0]
+    assert "<!--" not in page.replace("&lt;!--", "")
+    assert 'getElementById("cats \\u0026 ${dogs}")' in page
+    assert 'id="cats &amp; ${dogs}"' in page
+
+
 def test_one_that_is_too_large_is_refused(monkeypatch):
     """Beyond two megabytes it says so, and what to do."""
     monkeypatch.setattr(viewer, "LARGEST", 10_000)

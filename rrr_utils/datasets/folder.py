@@ -9,15 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rrr_utils import images as files
+from rrr_utils import paths
 from rrr_utils.datasets import options as checks
 from rrr_utils.datasets.dataset import Dataset, NoOutline, Record, files_of, same_size
+
+# What is white in a mask file, by its kind: the lowest of these that no pixel exceeds.
+_WHITE = (1, 255, 65_535)
 
 
 @dataclass(frozen=True)
 class Options:
     """The folder of the ``images`` and that of the ``masks`` (None: no outlines); their ``licence``; may they be shown?
 
-    Relative paths count from the data folder where there is one, else from the working directory.
+    Relative paths count as :func:`rrr_utils.paths.given` has it.
     """
 
     images: str
@@ -42,9 +46,9 @@ class Folder(Dataset):
     def outline(self, record: Record) -> NDArray[np.float32]:
         """Return the image's mask, float32 ``(H, W)``, 0 or 1.
 
-        A mask file is white (255, or 1) on black: a pixel is of the object from half of white upwards. Raises
-        ``NoOutline`` that names the file which is missing or damaged, and ``ValueError`` for a mask of another size
-        than its image, or one that is neither 0 and 1 nor 0 to 255.
+        A mask file is white (255, or 1; of 16 bits also 65,535) on black: a pixel is of the object from half of white
+        upwards. Raises ``NoOutline`` that names the file which is missing or damaged, and ``ValueError`` for a mask of
+        another size than its image, one that is transparent in places, and one with other levels.
         """
         if self.masks is None:
             raise NoOutline(record, "no folder of masks was given; set the option `masks`")
@@ -52,17 +56,19 @@ class Folder(Dataset):
             raise NoOutline(record, f"there is no mask {self.masks / record.id}.png (or any other image suffix)")
         path, mask = files_of(record)
         try:
-            values = files.decode(mask).array.max(axis=2)
+            values = files.mask_levels(mask)
         except files.BadImage as error:
             raise NoOutline(record, f"mask {mask}: {error.reason}") from error
         same_size(record, values.shape, files.shape(path))
-        white = int(values.max())
-        if 1 < white < 128:
+        highest = int(values.max())
+        white = next((level for level in _WHITE if highest <= level), _WHITE[-1])
+        half = (white + 1) // 2
+        if 0 < highest < half:
             raise ValueError(
-                f"The mask {mask} has values up to {white}; expected 0 and 255, or 0 and 1. If it numbers "
-                "several objects, write one black and white mask of the object that the class names."
+                f"The mask {mask} has values up to {highest}; expected 0 and 255, or 0 and 1, or 0 and 65,535. If it "
+                "numbers several objects, write one black and white mask of the object that the class names."
             )
-        return (values >= (1 if white <= 1 else 128)).astype(np.float32)
+        return (values >= half).astype(np.float32)
 
 
 def open_dataset(data_dir: Path | str | None, options: Mapping[str, Any]) -> Folder:
@@ -97,7 +103,7 @@ def open_dataset(data_dir: Path | str | None, options: Mapping[str, Any]) -> Fol
 
 
 def _existing(option: str, value: str, data_dir: Path | str | None) -> Path:
-    path = Path(data_dir or ".") / Path(value).expanduser()
+    path = paths.given(value, data_dir)
     if not path.is_dir():
         raise FileNotFoundError(
             f"Option `{option}` of data set 'folder' names {path}, which is not a folder. Give its whole path, or a "
@@ -114,6 +120,13 @@ def _by_name(root: Path) -> dict[str, Path]:
         if path.suffix.lower() not in files.SUFFIXES or any(part.startswith(".") for part in inside.parts):
             continue
         name = inside.with_suffix("").as_posix()
+        try:
+            name.encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(
+                f"The name of {str(path)!r} is not UTF-8, as from an old archive. Rename it: results name images by "
+                "their files."
+            ) from error
         if name in found:
             raise ValueError(f"{found[name]} and {path} have the same name but for the suffix. Rename or remove one.")
         found[name] = path

@@ -58,7 +58,7 @@ def explanation_grid(
         figure, grid = cell_grid(len(outlines), 1 + len(reliefs))
         for row, line in enumerate(grid):
             _plain(line[0], None if pictures is None else pictures[row], outlines[row])
-            line[0].set_ylabel(titles[row], rotation=0, ha="right", va="center")
+            line[0].set_ylabel(titles[row], rotation=0, ha="right", va="center", parse_math=False)
             for axes, (name, values) in zip(line[1:], reliefs.items()):
                 show(axes, overlay(values[row], None if pictures is None else pictures[row]))
                 outline(axes, outlines[row])
@@ -91,7 +91,7 @@ def mask_grid(
         for place, axes in enumerate(grid.ravel()):
             if place < len(outlines):
                 _plain(axes, None if pictures is None else pictures[place], outlines[place])
-                axes.set_title(titles[place], fontsize="small")
+                axes.set_title(titles[place], fontsize="small", parse_math=False)
             else:
                 axes.set_visible(False)
     return figure
