@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import reprlib
 import types
 import typing
 from collections.abc import Mapping
@@ -29,6 +30,13 @@ AUGMENTATIONS = ("none", "authors", "input-dropout")
 DESIGNS = ("coin flips", "orthogonal")
 PRECISIONS = ("float32", "bfloat16")
 BACKGROUNDS = ("random", "other", "mean", "free")
+
+# What a study file may hold; the project's own have 9 kB, 700 values and six levels at most.
+LARGEST_FILE = 2**20  # bytes
+MOST_VALUES = 100_000  # once aliases are followed; a text counts once more for every hundred letters
+DEEPEST = 50  # levels of lists and mappings
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 200
 
 
 class StudyError(ValueError):
@@ -213,26 +221,66 @@ def load(path: Path | str) -> Study:
 
     An unknown key, a missing key, a value of the wrong type and an impossible value raise ``StudyError``
     with the file, the line and, where one is near, the valid name that was probably meant. The file is read
-    as plain data: YAML tags that build objects are refused.
+    as plain data: YAML tags that build objects are refused. So are a file that is not UTF-8, that has more than
+    1 MiB, or that becomes more than 100,000 values or 50 levels once its aliases are followed.
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as stream:
+            content = stream.read(LARGEST_FILE + 1)
     except FileNotFoundError as error:
         known = sorted(other.stem for other in path.parent.glob("*.yaml"))
         raise StudyError(
             f"There is no study file {path}.{nearest(path.stem, known)} Studies here: {', '.join(known) or 'none'}."
         ) from error
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
-        raise StudyError(f"{path} is not valid YAML: {error}") from error
-    if root is None:
-        raise StudyError(f"{path} is empty; expected a study (see studies/smoke.yaml).")
+    root = _compose(content, path)
+    _measure(root, path, {})
     study: Study = _build(Study, root, path, "the study")
     if study.name != path.stem:
-        raise StudyError(f"{path}: `name` must be the file's own name {path.stem!r}, but {study.name!r} was passed.")
+        raise StudyError(
+            f"{path}: `name` must be the file's own name {path.stem!r}, but {_short(study.name)} was passed."
+        )
     return study
+
+
+def _compose(content: bytes, path: Path) -> yaml.Node:
+    """Return the YAML tree of a file's ``content``, its aliases not yet followed."""
+    if len(content) > LARGEST_FILE:
+        raise StudyError(f"{path} has more than the {LARGEST_FILE:,} bytes that a study may have. Is it a study?")
+    try:
+        root = yaml.compose(content.decode("utf-8"), Loader=yaml.SafeLoader)
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise StudyError(f"{path}, line {line}: expected UTF-8, but {error}. Save the file as UTF-8.") from error
+    except yaml.YAMLError as error:
+        raise StudyError(f"{path} is not valid YAML: {error}") from error
+    except RecursionError as error:
+        raise StudyError(f"{path} is nested too deeply: {DEEPEST} levels are read at most.") from error
+    if root is None:
+        raise StudyError(f"{path} is empty; expected a study (see studies/smoke.yaml).")
+    return root
+
+
+def _measure(node: yaml.Node, path: Path, known: dict[int, tuple[int, int]], level: int = 0) -> tuple[int, int]:
+    """Return how many values ``node`` stands for once aliases are followed, and how many levels lie below it.
+
+    Too many of either raise ``StudyError``. A node that aliases repeat is counted once and then ``known``, so that a
+    few lines that stand for billions of values are refused at once.
+    """
+    if level + known.get(id(node), (0, 0))[1] > DEEPEST:
+        raise _error(path, node, f"nested more than {DEEPEST} levels deep, or an alias stands inside its own anchor.")
+    if id(node) not in known:
+        below = [] if isinstance(node, yaml.ScalarNode) else node.value
+        if isinstance(node, yaml.MappingNode):
+            below = [part for pair in below for part in pair]
+        sizes = [_measure(part, path, known, level + 1) for part in below]
+        size = 1 + sum(values for values, _ in sizes) + (0 if sizes else len(node.value) // 100)
+        if size > MOST_VALUES:
+            raise _error(
+                path, node, f"{size:,} values once aliases are followed, more than the {MOST_VALUES:,} that are read."
+            )
+        known[id(node)] = size, max((1 + levels for _, levels in sizes), default=0)
+    return known[id(node)]
 
 
 def _build(kind: type, node: yaml.Node, path: Path, where: str) -> Any:
@@ -244,6 +292,8 @@ def _build(kind: type, node: yaml.Node, path: Path, where: str) -> Any:
     values: dict[str, Any] = {}
     for key_node, value_node in node.value:
         key = key_node.value
+        if not isinstance(key_node, yaml.ScalarNode):
+            raise _error(path, key_node, f"a key of {where} must be a word. Valid: {sorted(fields)}.")
         if key not in fields:
             raise _error(
                 path,
@@ -284,26 +334,56 @@ def _convert(hint: Any, node: yaml.Node, path: Path, key: str) -> Any:
     value = _plain(node, path)
     if origin is not None:  # Mapping[str, Any]
         if not isinstance(value, dict):
-            raise _error(path, node, f"`{key}` must be a mapping, but {value!r} was passed.")
+            raise _error(path, node, f"`{key}` must be a mapping, but {_short(value)} was passed.")
         return value
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if hint is float and isinstance(value, str):  # YAML 1.1 reads 1e-5 as text
-        with contextlib.suppress(ValueError):
+    if hint is float and isinstance(value, int | str) and not isinstance(value, bool):
+        with contextlib.suppress(ValueError, OverflowError):  # YAML 1.1 reads 1e-5 as text
             value = float(value)
     if not isinstance(value, hint) or isinstance(value, bool) != (hint is bool):
-        raise _error(path, node, f"`{key}` must be of type {hint.__name__}, but {value!r} was passed.")
+        raise _error(path, node, f"`{key}` must be of type {hint.__name__}, but {_short(value)} was passed.")
     return value
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's loader of plain data, which also says where a value stands that its tag cannot hold."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep=deep)
+        except (yaml.YAMLError, _Impossible):
+            raise
+        except Exception as error:  # 2024-13-45, `!!bool perhaps`, `!!int ""`: each fails in its own way
+            raise _Impossible(node, error) from error
+
+
+class _Impossible(ValueError):
+    """A value that its tag cannot hold, and its place."""
+
+    def __init__(self, node: yaml.Node, error: Exception) -> None:
+        self.node = node
+        kind = node.tag.removeprefix("tag:yaml.org,2002:")
+        super().__init__(f"{_short(node.value)} is no {kind} ({error}). Put it right, or in quotes to have a text.")
 
 
 def _plain(node: yaml.Node, path: Path) -> Any:
     try:
-        return yaml.SafeLoader("").construct_object(node, deep=True)
+        return _Loader("").construct_object(node, deep=True)
     except yaml.YAMLError as error:
         raise _error(path, node, str(error)) from error
+    except _Impossible as error:
+        raise _error(path, error.node, str(error)) from error
+
+
+def _short(value: Any) -> str:
+    try:
+        return _SHORT.repr(value)
+    except ValueError:  # a whole number with more digits than Python writes out
+        return "a number with thousands of digits"
 
 
 def _error(path: Path, node: yaml.Node, message: str) -> StudyError:
+    if len(message) > 2_000:  # a value in it is a whole file
+        message = f"{message[:1_000]} ... {message[-900:]}"
     return StudyError(f"{path}, line {node.start_mark.line + 1}: {message}")
 
 
@@ -345,7 +425,7 @@ def _explainers(entries: tuple[Mapping[str, Any], ...]) -> None:
         if not isinstance(explainer, Mapping) or "name" not in explainer:
             raise ValueError(
                 f"each of `explainers` must be a mapping with a `name`, for example {{name: lime, samples: 200}}, "
-                f"but {explainer!r} was passed."
+                f"but {_short(explainer)} was passed."
             )
         one_of("name", explainer["name"], EXPLAINERS)
         if "design" in explainer:

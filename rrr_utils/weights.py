@@ -2,6 +2,7 @@
 
 import math
 import re
+import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 
 from rrr_utils import seeds
 
-LARGEST_FILE = 2 * 1024**3  # bytes; ResNet50 with its head has 0.5 GB
+LARGEST_FILE = 2 * 1024**3  # bytes, packed as well as unpacked; ResNet50 with its head has 0.5 GB
 
 _ROLES = (  # Keras' own files come from several writers: `kernel:0`, `depthwise_kernel:0`, `block1_conv1_W_1:0`
     (re.compile(r"(^|_)(depthwise_)?kernel(_\d+)?$|_W(_\d+)?$"), "kernel"),
@@ -21,6 +22,14 @@ _ROLES = (  # Keras' own files come from several writers: `kernel:0`, `depthwise
     (re.compile(r"(^|_)(moving|running)_mean(_\d+)?$"), "moving_mean"),
     (re.compile(r"(^|_)(moving|running)_(variance|std)(_\d+)?$"), "moving_variance"),
 )
+
+
+class BadWeights(ValueError):
+    """A weights file that was not read; the message names the file, what is wrong with it and the remedy."""
+
+    def __init__(self, path: Path, reason: str, remedy: str = "Delete it and download it again.") -> None:
+        self.path, self.reason = path, reason
+        super().__init__(f"{path} {reason}. {remedy}")
 
 
 def take(model: keras.Model, layers: Iterable[str] | None = None) -> dict[str, np.ndarray]:
@@ -83,8 +92,9 @@ def read(path: Path | str) -> dict[str, np.ndarray]:
     """Return the weights in a file: HDF5 in Keras' layout (a group a layer) or a ``.npz`` of this project.
 
     The format is known by content, not by name. Nothing is unpickled, links inside the file are not followed, and
-    only plain numbers are read. Raises ``ValueError`` naming the file: neither format, too large, or a weight of a
-    name that no layer of this project has.
+    only plain numbers are read. Raises ``BadWeights``, a ``ValueError`` naming the file: neither format, damaged, more
+    than 2 GiB packed or unpacked, a member that is no array, or a weight of a name that no layer of this project has;
+    and ``FileNotFoundError`` if there is no such file.
     """
     path = Path(path)
     if not path.is_file():
@@ -93,18 +103,21 @@ def read(path: Path | str) -> dict[str, np.ndarray]:
         )
     size = path.stat().st_size
     if size > LARGEST_FILE:
-        raise ValueError(f"{path} has {size:,} bytes, more than the {LARGEST_FILE:,} that are read. Is it weights?")
+        raise BadWeights(path, f"has {size:,} bytes, more than the {LARGEST_FILE:,} that are read", "Is it weights?")
     with path.open("rb") as stream:
         start = stream.read(8)
     if start == b"\x89HDF\r\n\x1a\n":
-        return _read_hdf5(path)
-    if start[:4] == b"PK\x03\x04":
-        with np.load(path, allow_pickle=False) as arrays:
-            return {key: arrays[key] for key in arrays.files}
-    raise ValueError(
-        f"{path} is not a weights file: expected HDF5 or .npz, but it starts with {start!r}. "
-        f"Delete it and download it again."
-    )
+        kind, reader = "HDF5", _read_hdf5
+    elif start[:4] == b"PK\x03\x04":
+        kind, reader = ".npz", _read_npz
+    else:
+        raise BadWeights(path, f"is not a weights file: expected HDF5 or .npz, but it starts with {start!r}")
+    try:
+        return reader(path)
+    except BadWeights:
+        raise
+    except Exception as error:  # damaged bytes meet both readers with errors of every kind
+        raise BadWeights(path, f"is damaged {kind}, or holds more than plain numbers ({error})") from error
 
 
 def variables(model: keras.Model, layers: Iterable[str] | None = None) -> dict[str, Any]:
@@ -119,32 +132,51 @@ def variables(model: keras.Model, layers: Iterable[str] | None = None) -> dict[s
     return found
 
 
+def _read_npz(path: Path) -> dict[str, np.ndarray]:
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+    # What a member claims is also the most that zipfile reads of it.
+    claimed = sum(member.file_size for member in members)
+    if claimed > LARGEST_FILE:
+        raise BadWeights(path, f"claims {claimed:,} bytes unpacked, more than the {LARGEST_FILE:,} that are read")
+    if strange := [member.filename for member in members if not member.filename.endswith(".npy")]:
+        raise BadWeights(path, f"holds {strange[0][:200]!r}. Expected arrays (.npy) alone, as numpy.savez writes them")
+    with np.load(path, allow_pickle=False) as file:
+        arrays = {key: file[key] for key in file.files}
+    # The state of an unfinished training has its record, a text, beside the weights.
+    return {key: array for key, array in arrays.items() if array.dtype.kind in "fiub"}
+
+
 def _read_hdf5(path: Path) -> dict[str, np.ndarray]:
     # Only weight files need it, and not every machine reads one.
     import h5py
 
     arrays: dict[str, np.ndarray] = {}
+    claimed = 0
 
     def visit(name: str, entry: Any) -> None:
+        nonlocal claimed
         if not isinstance(entry, h5py.Dataset):
             return
         if name.startswith("optimizer_weights/"):
             return
         if entry.dtype.kind != "f":
-            raise ValueError(f"{path}: {name!r} is of type {entry.dtype}, not numbers. It is not a weights file.")
-        if entry.nbytes > LARGEST_FILE or entry.is_virtual or entry.external:
-            raise ValueError(f"{path}: {name!r} claims {entry.nbytes:,} bytes or lies in another file. It is not read.")
+            raise BadWeights(path, f"is not a weights file: {name!r} is of type {entry.dtype}, not numbers")
+        if entry.is_virtual or entry.external:
+            raise BadWeights(path, f"is not read: {name!r} lies in another file")
+        claimed += entry.nbytes
+        if claimed > LARGEST_FILE:
+            raise BadWeights(
+                path, f"claims {claimed:,} bytes or more unpacked, more than the {LARGEST_FILE:,} that are read"
+            )
         # A whole model's file keeps its weights one group deeper.
         key = f"{name.removeprefix('model_weights/').split('/')[0]}/{_role(path, name)}"
         if key in arrays:
-            raise ValueError(f"{path} holds {key!r} twice. Expected one group a layer, without nested models.")
+            raise BadWeights(path, f"holds {key!r} twice", "Expected one group a layer, without nested models.")
         arrays[key] = entry[()].astype(np.float32)
 
-    try:
-        with h5py.File(path, "r") as file:
-            file.visititems(visit)
-    except OSError as error:
-        raise ValueError(f"{path} is damaged HDF5 ({error}). Delete it and download it again.") from error
+    with h5py.File(path, "r") as file:
+        file.visititems(visit)
     return arrays
 
 
@@ -153,6 +185,8 @@ def _role(path: Path, name: str) -> str:
     for pattern, role in _ROLES:
         if pattern.search(last):
             return role
-    raise ValueError(
-        f"{path}: no weight of these networks is called {name!r}. Expected a file of Keras' applications without top."
+    raise BadWeights(
+        path,
+        f"is not read: no weight of these networks is called {name!r}",
+        "Expected a file of Keras' applications without top.",
     )

@@ -1,6 +1,7 @@
 """The networks: what is frozen, what goes in, where they can be cut, and which weights they start from."""
 
 import os
+import zipfile
 from pathlib import Path
 
 import h5py
@@ -367,11 +368,63 @@ def test_other_files_are_not_taken_for_weights(built, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"weights\.h5 is damaged HDF5.*download it again"):
         small("convnet", weights=path)
     np.savez(tmp_path / "pickle.npz", **{"conv1/kernel": np.array([{}], object)})
-    with pytest.raises(ValueError, match="allow_pickle"):
+    with pytest.raises(ValueError, match=r"pickle\.npz is damaged \.npz, or holds .*allow_pickle.*download it again"):
         small("convnet", weights=tmp_path / "pickle.npz")
     monkeypatch.setattr(weights, "LARGEST_FILE", 1000)
     with pytest.raises(ValueError, match="3,000 bytes, more than the 1,000"):
         small("convnet", weights=path)
+
+
+TWO = {f"conv1/{name}": np.full(shape, 0.5, np.float32) for name, shape in (("kernel", (3, 3, 3, 16)), ("bias", 16))}
+
+
+@pytest.mark.parametrize("suffix", ["npz", "h5"])
+def test_a_damaged_weights_file_is_named_whatever_the_reader_raises(tmp_path, suffix):
+    """Cut short at 20 places, one byte turned over at 400: weights, or an error with the file and the remedy."""
+    path = tmp_path / f"weights.{suffix}"
+    if suffix == "npz":
+        np.savez(path, **TWO)
+    else:
+        with h5py.File(path, "w") as file:
+            for key, array in TWO.items():
+                file[key] = array
+    whole, messages = path.read_bytes(), []
+    torn = [whole[: len(whole) * part // 21] for part in range(1, 21)]
+    places = np.random.default_rng(0).choice(np.arange(8, len(whole)), 400, replace=False)
+    for content in torn + [whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :] for place in places]:
+        path.write_bytes(content)
+        try:
+            weights.read(path)
+        except weights.BadWeights as error:
+            messages.append(str(error))
+    assert len(messages) > 40
+    assert all(str(path) in message and ("Delete it" in message or "Expected" in message) for message in messages)
+
+
+def test_weights_are_bounded_by_what_they_unpack_to(tmp_path, monkeypatch):
+    """Two arrays of 60,000 bytes in a few hundred packed ones, where 100,000 in all are read: neither is touched."""
+    zeros = {f"conv1/{name}": np.zeros(15_000, np.float32) for name in ("kernel", "bias")}
+    np.savez_compressed(tmp_path / "bomb.npz", **zeros)
+    with h5py.File(tmp_path / "bomb.h5", "w") as file:
+        for key, array in zeros.items():
+            file.create_dataset(key, data=array, compression="gzip")
+    monkeypatch.setattr(weights, "LARGEST_FILE", 100_000)
+    for name in ("bomb.npz", "bomb.h5"):
+        assert (tmp_path / name).stat().st_size < 10_000
+        with pytest.raises(weights.BadWeights, match=rf"{name} claims 120,\d+ bytes .*more than the 100,000"):
+            weights.read(tmp_path / name)
+    monkeypatch.setattr(weights, "LARGEST_FILE", 121_000)
+    assert weights.read(tmp_path / "bomb.npz").keys() == weights.read(tmp_path / "bomb.h5").keys() == zeros.keys()
+
+
+def test_a_npz_holds_plain_numbers_alone(tmp_path):
+    """A member that is no array is refused by name; a text beside the weights, as a state's record, is left out."""
+    np.savez(tmp_path / "a.npz", **TWO, record=np.array("a text"))
+    assert weights.read(tmp_path / "a.npz").keys() == TWO.keys()
+    with zipfile.ZipFile(tmp_path / "a.npz", "a") as archive:
+        archive.writestr("conv1/gamma", b"bytes")
+    with pytest.raises(weights.BadWeights, match=r"a\.npz holds 'conv1/gamma'\. Expected arrays"):
+        weights.read(tmp_path / "a.npz")
 
 
 def test_a_network_is_unchanged_by_weights_that_do_not_fit(built):

@@ -1,14 +1,18 @@
 """What is fetched is whole and right or not there; what is unpacked stays in its folder; arrays never run code."""
 
+import errno
+import gzip
 import hashlib
 import io
 import os
 import pickle
+import ssl
 import stat
 import subprocess
 import sys
 import tarfile
 import threading
+import tracemalloc
 import zipfile
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -183,6 +187,51 @@ def test_a_connection_that_keeps_breaking_keeps_what_has_arrived(server, tmp_pat
     assert server.ranges[-1] == "bytes=50-"
 
 
+LOST = [OSError(number, os.strerror(number)) for number in (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN)]
+LOST.append(ssl.SSLError(ssl.SSL_ERROR_SSL, "record layer failure"))
+
+
+def breaking(monkeypatch, errors):
+    """Make every answer's second reading raise the next of ``errors``, as long as there are any."""
+    plain = downloads.urllib.request.urlopen
+
+    def opened(*arguments, **options):
+        response = plain(*arguments, **options)
+        whole, calls = response.read, iter(range(9))
+
+        def read(size):
+            if next(calls) and errors:
+                raise errors.pop(0)
+            return whole(1_000 if errors else size)
+
+        monkeypatch.setattr(response, "read", read, raising=False)
+        return response
+
+    monkeypatch.setattr(downloads.urllib.request, "urlopen", opened)
+
+
+@pytest.mark.parametrize("error", LOST, ids=str)
+def test_a_network_that_goes_away_is_a_broken_connection(server, tmp_path, monkeypatch, error):
+    """Cables pulled or a broken TLS record in the middle of a file: the next request asks for the rest only."""
+    breaking(monkeypatch, [error])
+    sources.fetch("thing", tmp_path, single(server, tmp_path, hash=sha256(CONTENT)))
+    assert (tmp_path / "file.bin").read_bytes() == CONTENT
+    assert server.ranges == [None, "bytes=1000-"]
+
+
+@pytest.mark.parametrize("error", LOST, ids=str)
+def test_a_network_that_stays_away_is_an_error_with_the_remedy(server, tmp_path, monkeypatch, error):
+    """After five attempts: the address, the reason and what to do; what has arrived is kept."""
+    breaking(monkeypatch, [error] * 5)
+    with pytest.raises(
+        sources.DownloadFailed, match=r"in 5 attempts .*run the same command again to continue"
+    ) as caught:
+        sources.fetch("thing", tmp_path, single(server, tmp_path, hash=sha256(CONTENT)))
+    assert server.address in str(caught.value)
+    assert str(error) in str(caught.value)
+    assert (tmp_path / "file.bin.part").read_bytes() == CONTENT[:5_000]
+
+
 def test_a_missing_address_fails_at_once_with_the_way_round(server, tmp_path):
     """404 is not tried again."""
     server.faults["status"] = 404
@@ -315,6 +364,31 @@ def with_link(kind):
     return stream.getvalue()
 
 
+def raw_tar(*headers):
+    """Return a tar of ``headers`` (TarInfo, content) byte for byte, where tarfile would write names its own way."""
+    blocks = b""
+    for info, content in headers:
+        info.size = len(content)
+        blocks += info.tobuf(tarfile.USTAR_FORMAT) + content + b"\0" * (-len(content) % 512)
+    return blocks + b"\0" * 1_024
+
+
+def typed(kind, name="x", **values):
+    info = tarfile.TarInfo(name)
+    info.type = kind
+    for key, value in values.items():
+        setattr(info, key, value)
+    return info
+
+
+def record(key, value):
+    """Return one entry of an extended header, which begins with its own length."""
+    body = f" {key}={value}\n".encode()
+    length = len(body) + len(str(len(body)))
+    return str(length + (len(str(length)) > len(str(len(body))))).encode() + body
+
+
+GOOD = (tarfile.TarInfo("good"), b"1")
 EVIL = {
     "zip with ..": (zip_bytes({"good/a": b"1", "../evil": b"2"}), r"'\.\./evil' points outside"),
     "zip with ..\\": (zip_bytes({"good\\..\\..\\evil": b"2"}), "points outside"),
@@ -328,6 +402,30 @@ EVIL = {
     "tar with a device": (with_link("device"), "is a link or a special file"),
     "tar cut short": (tar_bytes({"good/a": os.urandom(5_000)})[:2_000], "is damaged"),
     "zip cut short": (zip_bytes({"good/a": os.urandom(5_000)})[:2_000], "is damaged"),
+    "tar with a file and a folder of one name": (
+        tar_bytes({"a": b"1", "a/b": b"2"}),
+        "'a/b' comes twice, or as a file",
+    ),
+    "zip with a file and a folder of one name": (zip_bytes({"a": b"1", "a/b/c": b"2"}), "'a/b/c' comes twice, or as"),
+    "zip with a folder in a file's place": (zip_bytes({"a": b"1", "a/": b""}), "'a/' comes twice, or as a file"),
+    "tar with a long name": (tar_bytes({"n" * 300: b"1"}), "'n{90}.*n' has a name that no file can have"),
+    "zip with a long name": (zip_bytes({"n" * 300: b"1"}), "n' has a name that no file can have"),
+    "tar with a name cut by NUL": (
+        raw_tar((typed(tarfile.XHDTYPE), record("path", "good\0evil")), GOOD),
+        r"'good\\x00evil' has a name that no file can have",
+    ),
+    "tar with a size that is none": (
+        raw_tar((typed(tarfile.XHDTYPE), record("GNU.sparse.map", "one,two")), GOOD),
+        "is damaged",
+    ),
+    "tar with a sparse member": (raw_tar((typed(tarfile.GNUTYPE_SPARSE), b"1")), "it has a sparse member"),
+    "tar with a sparse map before the file": (
+        raw_tar(
+            (typed(tarfile.XHDTYPE), record("GNU.sparse.major", "1") + record("GNU.sparse.minor", "0")),
+            (tarfile.TarInfo("good"), b"1" * 5_000),
+        ),
+        "it has a sparse member",
+    ),
     "no archive": (b"<html>not found</html>", "is damaged or of a kind that is not read here"),
     "empty file": (b"", "is damaged"),
 }
@@ -356,6 +454,44 @@ def test_a_flipped_byte_in_a_zip_is_noticed(tmp_path):
     with pytest.raises(archives.BadArchive, match="is damaged"):
         sources.extract(tmp_path / "a.zip", tmp_path / "folder")
     assert not (tmp_path / "folder").exists()
+
+
+@pytest.mark.parametrize("kind", archives._EXTENDED, ids=lambda kind: kind.decode())
+def test_an_extended_header_is_not_read_where_it_is_long(tmp_path, kind):
+    """16 MiB of it, packed to 16 kB, are refused before a tenth of them is in memory."""
+    long = raw_tar((typed(kind), b"\0" * 2**24), GOOD)
+    (tmp_path / "a.tar.gz").write_bytes(gzip.compress(long))
+    tracemalloc.start()
+    try:
+        with pytest.raises(archives.BadArchive, match=r"extended header claims 16,777,216 bytes.* 1,048,576"):
+            sources.extract(tmp_path / "a.tar.gz", tmp_path / "folder")
+        assert tracemalloc.get_traced_memory()[1] < 2**24 / 10
+    finally:
+        tracemalloc.stop()
+    assert not (tmp_path / "folder").exists()
+
+
+def test_many_extended_headers_are_bounded_in_all(tmp_path, monkeypatch):
+    """Three of 999 bytes each, where two thousand are read."""
+    monkeypatch.setattr(archives, "HEADERS_LIMIT", 2_000)
+    comment = record("comment", "c" * 986)
+    assert len(comment) == 999
+    content = raw_tar(*[(typed(tarfile.XGLTYPE), comment) for _ in range(3)], GOOD)
+    (tmp_path / "a.tar").write_bytes(content)
+    with pytest.raises(archives.BadArchive, match=r"claims 999 bytes, 2,997 with those before it"):
+        sources.extract(tmp_path / "a.tar", tmp_path / "folder")
+
+
+def test_a_tar_that_ends_with_a_zip_is_a_tar(tmp_path):
+    """The zip is its last member, stored as it is, and comes out whole beside the others."""
+    inner = zip_bytes({"inner": b"of the zip"})
+    (tmp_path / "a.tar").write_bytes(tar_bytes({"PK": b"of the tar", "last.zip": inner}, "w"))
+    assert zipfile.is_zipfile(tmp_path / "a.tar")
+    sources.extract(tmp_path / "a.tar", tmp_path / "folder")
+    assert {path.name: path.read_bytes() for path in (tmp_path / "folder").iterdir()} == {
+        "PK": b"of the tar",
+        "last.zip": inner,
+    }
 
 
 @pytest.mark.parametrize("limit", ["MEMBER_LIMIT", "BYTE_LIMIT"])

@@ -84,6 +84,73 @@ def test_a_mistake_is_named_with_line_and_remedy(tmp_path, old, new, words):
         load(tmp_path, GOOD.replace(old, new, 1))
 
 
+def laughs(levels):
+    """Return a list of ten, of lists of ten, and so on: few lines that stand for 10 ** levels values."""
+    lists = ["  a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    for level in range(1, levels):
+        lists.append(f"  a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]")
+    return "\n".join(lists)
+
+
+OPTIONS = "{images: here}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("seed: 3", "[seed, sown]: 3", r"line 4: a key of the study must be a word\. Valid: \['about'"),
+        ("seed: 3", "? {seed: 1}\n: 3", r"line 4: a key of the study must be a word"),
+        ("title: A title", "title: 2024-13-45", r"line 2: '2024-13-45' is no timestamp \(month must be .*in quotes"),
+        ("title: A title", "title: !!bool perhaps", r"line 2: 'perhaps' is no bool"),
+        ("title: A title", "title: !!int ''", r"line 2: '' is no int"),
+        ("title: A title", "title: !!timestamp now", r"line 2: 'now' is no timestamp"),
+        (OPTIONS, "{images: here,\n    when: 2024-02-30}", r"line 7: '2024-02-30' is no timestamp"),
+        (OPTIONS, "{[a]: 1}", r"(?s)line 6: .*unhashable key"),
+        ("rate: 1e-3", f"rate: 1{'0' * 400}", r"line 12: `rate` must be of type float, but 10{50}"),
+        (
+            "title: A title",
+            f"title: 0x{'f' * 9_000}",
+            r"line 2: `title` must be of type str, but a number with thousands",
+        ),
+        ("title: A title", "title: &a [*a]", r"line 2: nested more than 50 levels deep, or an alias stands inside"),
+        ("title: A title", f"title: {'[' * 60}{']' * 60}", r"line 2: nested more than 50 levels deep"),
+        ("title: A title", f"title: {'[' * 9000}{']' * 9000}", r"tiny\.yaml is nested too deeply: 50 levels"),
+        ("title: A title", "title: \n" + laughs(9), r"line 7: 111,111 values once aliases are followed"),
+        ("title: A title", f"title: [&a {'x' * 100_000}{', *a' * 200}]", r"line 2: 20\d,\d+ values once aliases"),
+        ("title: A title", f"title: A title # {'x' * 2**20}", r"tiny\.yaml has more than the 1,048,576 bytes"),
+    ],
+    ids=lambda text: text[:20],
+)
+def test_a_strange_file_is_refused_with_its_line(tmp_path, old, new, words):
+    """Keys that are no words, values that their tags cannot hold, files that would take all memory."""
+    assert old in GOOD
+    with pytest.raises(study.StudyError, match=words) as caught:
+        load(tmp_path, GOOD.replace(old, new, 1))
+    assert str(tmp_path / "tiny.yaml") in str(caught.value)
+    assert len(str(caught.value)) < 3_000
+
+
+@pytest.mark.parametrize("key", ["size", "architecture"])
+def test_a_long_value_is_shortened_in_the_message(tmp_path, key):
+    """A thousand lists behind aliases, or a text of 60,000 letters, in a place of one word."""
+    where = {
+        "size": ("size: 64", "size:\n" + laughs(4).replace("  a", "      a")),
+        "architecture": ("convnet", "c" * 60_000),
+    }
+    with pytest.raises(study.StudyError, match=rf"line (8|11): `{key}` must be") as caught:
+        load(tmp_path, GOOD.replace(*where[key], 1))
+    assert len(str(caught.value)) < 2_200
+
+
+def test_a_file_that_is_not_utf8_is_refused_with_its_line(tmp_path):
+    """Latin-1: the line of the first byte that is no UTF-8, and the remedy."""
+    (tmp_path / "tiny.yaml").write_bytes(GOOD.replace("is for", "ist für").encode("latin-1"))
+    with pytest.raises(
+        study.StudyError, match=r"tiny\.yaml, line 3: expected UTF-8, but .*0xfc.*Save the file as UTF-8"
+    ):
+        study.load(tmp_path / "tiny.yaml")
+
+
 def test_a_missing_file_names_the_nearest_study(tmp_path):
     """A misspelt study is answered with the one that was probably meant."""
     (tmp_path / "demo.yaml").write_text(GOOD)

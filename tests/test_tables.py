@@ -5,6 +5,7 @@ import os
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from rrr_utils import files, tables
@@ -70,6 +71,47 @@ def test_a_full_disk_keeps_the_old_table(tmp_path, monkeypatch):
         tables.write(HISTORY.assign(loss=0.1), path, "history")
     assert path.read_bytes() == before
     assert os.listdir(tmp_path) == ["history.parquet"]
+
+
+@pytest.mark.parametrize(
+    "error", [pa.ArrowNotImplementedError("unknown type"), UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid")]
+)
+def test_a_damaged_table_is_named_whatever_the_reader_raises(tmp_path, monkeypatch, error):
+    """Flipped bits can look like a type that is not read, or like text that is none."""
+    path = tmp_path / "history.parquet"
+    tables.write(HISTORY, path, "history")
+
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(tables.pq.ParquetFile, "read", fail)
+    with pytest.raises(ValueError, match=r"history\.parquet is not a whole Parquet file \(.*Delete it and run"):
+        tables.read(path, "history")
+
+
+def test_no_flipped_byte_leaves_a_table_unnamed(tmp_path):
+    """Every byte of the file's description turned over, one at a time: rows, or an error that names the file."""
+    path = tmp_path / "history.parquet"
+    tables.write(HISTORY, path, "history")
+    whole, messages = path.read_bytes(), []
+    for place in range(len(whole) - 8 - int.from_bytes(whole[-8:-4], "little"), len(whole)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        try:
+            tables.read(path, "history")
+        except ValueError as error:
+            messages.append(str(error))
+    assert len(messages) > 100
+    assert all(str(path) in message for message in messages)
+
+
+def test_another_table_is_refused_before_its_rows_are_read(tmp_path, monkeypatch):
+    """The columns are compared first: the reading of rows would fail here."""
+    path = tmp_path / "history.parquet"
+    tables.write(HISTORY, path, "history")
+    monkeypatch.delattr(tables.pq.ParquetFile, "read")
+    monkeypatch.delattr(tables.pq, "read_table")
+    with pytest.raises(ValueError, match=r"history\.parquet is not a table 'shift'"):
+        tables.read(path, "shift")
 
 
 def test_a_torn_table_and_another_table_are_named(tmp_path):
