@@ -40,6 +40,8 @@ def test_every_model_is_drawn_in_both_panels():
     assert len(across.get_segments()) == len(up.get_segments()) == 1
     assert [axes.get_xlabel() for axes in (left, right)] == ["test accuracy", "the score"]
     assert left.get_ylabel() == "accuracy elsewhere"
+    without = figures.robustness(models(), {"score": "the score"}, "accuracy elsewhere", guess=None)
+    assert len(without.axes[0].lines) == len(right.lines) - 1
     with pytest.raises(ValueError, match="`trained_on` must be one of"):
         figures.robustness(models().replace("masked", "msked"), {"score": "x"}, "y")
 

@@ -50,7 +50,7 @@ def predictor_label(name: str) -> str:
     return ", ".join(filter(None, [_MEASURES[measure], STYLE["explainer"][explainer].label, _COHORTS[cohort]]))
 
 
-def robustness(table: pd.DataFrame, predictors: Mapping[str, str], outcome: str, guess: float = 0.5) -> Figure:
+def robustness(table: pd.DataFrame, predictors: Mapping[str, str], outcome: str, guess: float | None = 0.5) -> Figure:
     """Return a panel for each predictor: the outcome of every model against it, one marker for each kind of training.
 
     Parameters
@@ -63,7 +63,7 @@ def robustness(table: pd.DataFrame, predictors: Mapping[str, str], outcome: str,
     outcome
         The words of the other axis.
     guess
-        What guessing reaches; drawn as a line.
+        What guessing reaches, drawn as a line; None where that differs between the models.
     """
     check(table, ["trained_on", "seen", "mean", "low", "high", *predictors], ["model"])
     kinds = present(table, "trained_on", list(STYLE["trained_on"]))
@@ -73,7 +73,8 @@ def robustness(table: pd.DataFrame, predictors: Mapping[str, str], outcome: str,
             squeeze=False,
         )  # fmt: skip
         for axes, (name, words) in zip(panels[0], predictors.items()):
-            axes.axhline(guess, label="guessing", **CHANCE)
+            if guess is not None:
+                axes.axhline(guess, label="guessing", **CHANCE)
             for kind in kinds:
                 style, part = STYLE["trained_on"][kind], table[table["trained_on"] == kind]
                 for seen, rows in part.groupby("seen"):
