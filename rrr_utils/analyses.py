@@ -54,8 +54,8 @@ _OWN: dict[str, tuple[str, Any]] = {
 }
 # `box` is the bounding box of the hand-made outline, in place of the silhouette.
 MASKERS = ("deeplab", "mask_rcnn", "box")
-# What the models of a zoo are trained on.
-TRAINED_ON = ("original", "masked", "swapped", "both")
+# What the models of a zoo are trained on; or on images as they are, with a remedy's penalty on what explanations show.
+TRAINED_ON = ("original", "masked", "swapped", "both", "right-reasons", "cam-energy")
 # The colours of `sufficient_subsets`, which needs a Keras backend that a plan does without.
 FILLS = ("neutral", "black", "white", "mean")
 BACKGROUNDS = ("random", "other", "mean", "free")
@@ -73,8 +73,9 @@ class Analysis:
     mask; with ``retrain`` the network is trained anew on the first of the shares alone. ``reliability`` asks whether
     measures on so many ``mosaics`` of each class, and scores, agree, and how far a score moves when the image is hardly
     changed. ``zoo`` trains many models like the run's, on data whose background is tied to the class with each of the
-    probabilities ``ties`` (0: photographs as they are), on each of the ``kinds`` of images, on so many
-    ``training_images`` (none: all), and measures them after each of the epochs ``checkpoints`` (none: the last), with
+    probabilities ``ties`` (0: photographs as they are), on each of the ``kinds`` of images or with the remedy of that
+    name, on so many ``training_images`` (none: all), and measures them after each of the epochs ``checkpoints`` (none:
+    the last), with
     insertion and deletion in so many ``steps``. ``remedies`` trains the network anew with each of the ``remedies``, for
     the run's own epochs, of which ``epoch`` is the last, and scores it; strengths of penalties are chosen among
     ``factors``, and accuracy is measured behind ``backgrounds``. ``infodisent`` trains a disentangled head and two

@@ -226,8 +226,10 @@ def zoo(data: Data, model: Model, entry: Analysis, seeds: int) -> Cost:
     # Frozen blocks run once an image where the images stay, and once for all models of a tie.
     shared = 1 - frozen * (1 - len(entry.ties or ()) / models)
     factor = 1.0 if entry.strategy in ("head", "dense") else speed.whole
-    still = sum(kind not in ("swapped", "both") for kind in kinds)
-    work = trained * (factor * len(kinds) - frozen * still) + frozen * still * sum(sizes) * apiece
+    # A remedy runs the whole network at every step.
+    still = sum(kind in ("original", "masked") for kind in kinds)
+    times = sum(_TIMES.get(kind, 1.0) for kind in kinds)
+    work = trained * (factor * times - frozen * still) + frozen * still * sum(sizes) * apiece
     each, whole, apart = _explaining(model, entry.explainers, entry.images, models, shared)
     few = min(entry.images, 8)
     curves, tested = 2 * (entry.steps or 2) * len(entry.explainers), 7 * (n - train)

@@ -11,7 +11,7 @@ from matplotlib import pyplot as plt
 from matplotlib.container import ErrorbarContainer
 from numpy.testing import assert_allclose
 
-from rrr_utils import figures, study
+from rrr_utils import analyses, figures, study
 from rrr_utils.figures.style import CHANCE
 
 EXPLAINERS = ("grad_cam", "grad_cam_plus_plus", "lime", "occlusion")
@@ -253,7 +253,7 @@ def test_styles_cover_what_a_study_can_hold_and_can_be_told_apart():
     """Every value has a label, and within a column no two share a marker, a line or a lightness."""
     assert tuple(figures.STYLE["explainer"]) == study.EXPLAINERS
     assert tuple(figures.STYLE["strategy"]) == (*study.STRATEGIES, "head")
-    assert tuple(figures.STYLE["trained_on"]) == study.TRAINED_ON
+    assert tuple(figures.STYLE["trained_on"]) == analyses.TRAINED_ON
     assert set(figures.BACKGROUND_LABELS) == {"original", *study.BACKGROUNDS}
     assert set(figures.DESIGN_STYLE) >= set(study.DESIGNS)
     for styles in (*figures.STYLE.values(), figures.DESIGN_STYLE):

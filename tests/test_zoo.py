@@ -8,9 +8,23 @@ import pandas as pd
 import pytest
 from sklearn.metrics import auc
 
-from rrr_utils import checkpoints, datasets, jobs, paths, prepared, recompute, remake, scoring, study, tables, training
+from rrr_utils import (
+    checkpoints,
+    datasets,
+    jobs,
+    paths,
+    prepared,
+    recompute,
+    remake,
+    scoring,
+    study,
+    tables,
+    training,
+    weights,
+)
 from rrr_utils.datasets import confounded
 from rrr_utils.masks import open_masker
+from rrr_utils.remedies import catalogue, fitting
 from rrr_utils.runs import Run
 from rrr_utils.zoo import fills, measures, outcomes, slices, worlds
 
@@ -308,6 +322,29 @@ def test_rows_are_what_the_model_says_alone(slice_, measured):
     here = same[same["variant"] == ""].set_index(["explainer", "image"])["score"]
     there = scores.set_index(["explainer", "image"])["score"]
     np.testing.assert_allclose(here, there.loc[here.index], atol=1e-3)
+
+
+def test_remedies_are_kinds_of_training_too(slice_, ready, tmp_path):
+    """The weights of a remedy's own training after every epoch, another one's than plain training; nothing was seen."""
+    data, asked = slice_.run.images(), scoring.explainers(EXPLAINERS[:1], 0)
+    tied = worlds.world(data, slice_.source, slice_.options, 1.0, 0)
+    few = replace(slice_, ties=[1.0], kinds=["original", "right-reasons", "cam-energy"], seeds=[1])
+    states = slices.trained(few, tied, few.members(), tmp_path)
+    assert sorted(epoch for _, epoch in states) == [1, 1, 1, 2, 2, 2]
+    plain, penalised, _ = few.members()
+    for epochs in (1, 2):
+        network = few.run.start(1)
+        some = slices._some(slices.training_data(tied.data), 20, 0)
+        stage, remedy = replace(few.stage, epochs=epochs), catalogue.remedy("right-reasons")
+        fitting.fit(network, "all", some, stage, remedy, tmp_path / "own", seed=1, study_seed=0, evaluate={})
+        for key, array in weights.take(network.model).items():
+            np.testing.assert_array_equal(states[penalised, epochs][key], array)
+    assert any(not np.array_equal(states[plain, 2][key], states[penalised, 2][key]) for key in states[plain, 2])
+    models, _ = slices.measure(few, tied, states, asked)
+    assert models["trained_on"].tolist() == ["original"] * 2 + ["right-reasons"] * 2 + ["cam-energy"] * 2
+    assert (models["seen"] == "").all()
+    assert (models["known_tie"] == 1.0).all()
+    assert models["weights"].is_unique
 
 
 def test_an_interrupted_slice_goes_on(slice_, measured, monkeypatch):

@@ -59,6 +59,8 @@ STYLE: dict[str, dict[str, Style]] = {
         "masked": Style("random pixels behind the object", "#56B4E9", "s", (0, (5, 1))),
         "swapped": Style("another image's background", "#0072B2", "D", (0, (3, 1, 1, 1))),
         "both": Style("original and swapped by halves", "#000000", "^", (0, (1, 1))),
+        "right-reasons": Style("as they are, slopes outside penalised", "#882255", "v", (0, (6, 2))),
+        "cam-energy": Style("as they are, Grad-CAM outside penalised", "#999933", "P", (0, (4, 1, 1, 1))),
     },
     "mask_source": {
         "outlines": Style("hand-made outlines", "#000000", "o", "-"),

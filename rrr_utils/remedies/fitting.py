@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,7 @@ def fit(
     study_seed: int = 0,
     evaluate: Mapping[str, tuple[NDArray, NDArray]],
     factor: float = 1.0,
+    keep: Callable[[int], None] | None = None,
 ) -> Fitted:
     """Train ``network`` with ``remedy``; afterwards it has the weights of the last epoch.
 
@@ -66,6 +67,8 @@ def fit(
         For each split images and labels; they are evaluated before the first epoch and after every one.
     factor
         How large the penalty is beside the cross-entropy at the start, where the remedy leaves that open.
+    keep
+        Called with its number after every epoch, when the network has the epoch's weights; not timed.
 
     Raises
     ------
@@ -86,7 +89,7 @@ def fit(
         model.strength = calibrate(model, (stream[index] for index in range(min(FIRST, batches.steps))), factor)
     optimizer = {"rmsprop": keras.optimizers.RMSprop, "adam": keras.optimizers.Adam}[stage.optimizer]
     model.compile(optimizer(learning_rate=stage.rate), jit_compile=False)
-    clock = _Clock(network, evaluate)
+    clock = _Clock(network, evaluate, keep)
     callbacks: list[keras.callbacks.Callback] = [clock]
     if isinstance(model, Counterexamples):
         # Before the clock: looking at explanations is a part of what the remedy costs.
@@ -122,9 +125,14 @@ class _Clock(keras.callbacks.Callback):
     The processor's time, of all threads: on a busy machine it is what the training itself took.
     """
 
-    def __init__(self, network: Network, evaluate: Mapping[str, tuple[NDArray, NDArray]]) -> None:
+    def __init__(
+        self,
+        network: Network,
+        evaluate: Mapping[str, tuple[NDArray, NDArray]],
+        keep: Callable[[int], None] | None = None,
+    ) -> None:
         super().__init__()
-        self.network, self.evaluate = network, evaluate
+        self.network, self.evaluate, self._keep = network, evaluate, keep
         self.history: list[dict[str, Any]] = []
         self.seconds: list[float] = []
         self._forward: Any = None
@@ -147,6 +155,8 @@ class _Clock(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self.seconds.append(time.process_time() - self._start)
         self._look(epoch + 1)
+        if self._keep is not None:
+            self._keep(epoch + 1)
 
     def _look(self, epoch: int) -> None:
         self.history += evaluated(self._forward, self.evaluate, epoch)

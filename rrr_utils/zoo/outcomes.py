@@ -20,6 +20,9 @@ TRAINED: Mapping[str, tuple[str, ...]] = {
     "masked": ("random",),
     "swapped": ("other", "free", "flipped"),
     "both": ("other", "free", "flipped"),
+    # Remedies: images as they are, and a penalty.
+    "right-reasons": (),
+    "cam-energy": (),
 }
 
 
@@ -70,4 +73,4 @@ def known_tie(trained_on: str, tie: float, classes: int = 2) -> float:
     guess = 1 / classes
     if tie == 0:
         return float("nan")
-    return {"original": tie, "masked": guess, "swapped": guess, "both": (tie + guess) / 2}[trained_on]
+    return {"masked": guess, "swapped": guess, "both": (tie + guess) / 2}.get(trained_on, tie)

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from rrr_utils import checkpoints, draws, metric, pieces, progress, tables, training, weights
 from rrr_utils.explainers import LIME, Explainer, explain
+from rrr_utils.networks import Network
 from rrr_utils.prepared import Prepared
+from rrr_utils.remedies import catalogue, fitting
 from rrr_utils.runs import Run, training_data
 from rrr_utils.seeds import integer
 from rrr_utils.zoo import measures, outcomes
@@ -130,17 +132,8 @@ def trained(
         place, network = folder / member.name, slice_.run.start(member.seed)
         if not all(checkpoints.path(place, epoch).exists() for epoch in wanted):
             running = folder / f".{member.name}"
-            training.train(
-                network,
-                slice_.run.strategy,
-                _some(everything, member.images, slice_.study_seed),
-                slice_.stage,
-                running,
-                trained_on=member.trained_on,
-                seed=member.seed,
-                study_seed=slice_.study_seed,
-                evaluate={},
-            )
+            some = _some(everything, member.images, slice_.study_seed)
+            _train(slice_, network, some, member, running)
             for epoch in wanted:
                 checkpoints.write(checkpoints.path(place, epoch), checkpoints.read(checkpoints.path(running, epoch)))
             shutil.rmtree(running)
@@ -148,6 +141,25 @@ def trained(
             checkpoints.restore(network, place, epoch)
             states[member, epoch] = weights.take(network.model)
     return states
+
+
+def _train(slice_: Slice, network: Network, data: training.TrainingData, member: Member, folder: Path) -> None:
+    """Train one member, and leave a checkpoint of every epoch in ``folder``.
+
+    A remedy's penalty weighs as much as the cross-entropy at the start.
+    """
+    own: dict[str, Any] = {"seed": member.seed, "study_seed": slice_.study_seed, "evaluate": {}}
+    start = (network, slice_.run.strategy, data, slice_.stage)
+    if member.trained_on in training.TRAINED_ON:
+        training.train(*start, folder, trained_on=member.trained_on, **own)
+        return
+
+    layers = network.set_strategy(slice_.run.strategy)
+
+    def keep(epoch: int) -> None:
+        checkpoints.write(checkpoints.path(folder, epoch), weights.take(network.model, layers))
+
+    fitting.fit(*start, catalogue.remedy(member.trained_on), folder, keep=keep, **own)
 
 
 def measure(
