@@ -418,3 +418,17 @@ def test_the_page_on_photographs_says_what_its_tables_say():
         never, always = (pd.concat(ranks[tie], axis=1).mean(axis=1) for tie in (0, 1))
         assert always["grad_cam/above/own"] > 0.5 > 0 > always["test_accuracy"]
         assert never["test_accuracy"] > 0.3 > never["grad_cam/above/own"]
+
+
+def test_the_page_says_of_remedies_what_their_tables_say():
+    """A penalty on Grad-CAM raises its score and no accuracy; no hypothesis is decided, and the controls hold."""
+    plan = study.load(paths.root() / "studies" / "zoo-remedies.yaml")
+    zoo = foretelling.read(paths.root() / "data" / "results" / "zoo-remedies")
+    verdicts = foretelling.verdicts(zoo, plan.hypotheses).set_index("key")["verdict"].to_dict()
+    assert verdicts.pop("shuffled") == verdicts.pop("randomised") == "supported"
+    assert set(verdicts.values()) == {"undecided"}
+    there = zoo.models[(zoo.models["tie"] == 0.95) & (zoo.models["epoch"] == 12)]
+    score = zoo.predictors.loc[there.index, "grad_cam/above/own"].groupby(there["trained_on"]).mean()
+    right = there.groupby("trained_on")["accuracy_other"].mean()
+    assert score["cam-energy"] > score["original"] + 0.3
+    assert right["cam-energy"] < right["original"] + 0.02
