@@ -9,6 +9,7 @@ import pytest
 from sklearn.metrics import auc
 
 from rrr_utils import (
+    analyses,
     checkpoints,
     datasets,
     jobs,
@@ -254,10 +255,10 @@ def test_photographs_are_confounded_through_their_masks(ready):
 
 def test_the_known_tie_by_hand():
     """What a model saw: the tie, a guess, or the mean of the two."""
-    kinds = ("original", "masked", "swapped", "both")
-    assert [outcomes.known_tie(kind, 0.9) for kind in kinds] == [0.9, 0.5, 0.5, 0.7]
+    kinds = ("original", "masked", "swapped", "both", "right-reasons", "cam-energy")
+    assert [outcomes.known_tie(kind, 0.9) for kind in kinds] == [0.9, 0.5, 0.5, 0.7, 0.9, 0.9]
     assert np.isnan(outcomes.known_tie("original", 0.0))
-    assert set(outcomes.TRAINED) == set(kinds)
+    assert set(outcomes.TRAINED) == set(kinds) == set(analyses.TRAINED_ON)
 
 
 @pytest.fixture(scope="module")

@@ -67,8 +67,8 @@ def accuracies(predict: Callable[[NDArray], NDArray], world: World, seed: int) -
 def known_tie(trained_on: str, tie: float, classes: int = 2) -> float:
     """Return how often the background that a model saw in training was that of the class.
 
-    The tie itself for ``original``; what guessing reaches for ``masked`` and ``swapped``, whose backgrounds tell
-    nothing; the mean of the two for ``both``. NaN for photographs as they are (tie 0).
+    The tie itself for ``original``, also with a remedy's penalty; what guessing reaches for ``masked`` and ``swapped``,
+    whose backgrounds tell nothing; the mean of the two for ``both``. NaN for photographs as they are (tie 0).
     """
     guess = 1 / classes
     if tie == 0:
