@@ -294,10 +294,18 @@ def test_the_table_names_the_control():
     assert (each.design, each.samples, each.control) == ("orthogonal, control 1,000", 128, 1000)
 
 
-def test_a_control_without_checkpoints_or_smaller_than_the_rest_is_refused():
-    """One network has no first checkpoint, and a first one that is asked less than the others controls nothing."""
-    with pytest.raises(ValueError, match="control=100 compares checkpoints, but was called on one network"):
-        LIME(samples=20, control=100)(lambda images: images[:, 0, 0, :2], bright(), [1])
+@pytest.mark.parametrize("design", designs.DESIGNS)
+def test_a_network_by_itself_is_asked_as_a_first_checkpoint_is(design):
+    """It has none to lean on, so its map is that of a training's first checkpoint."""
+    stack = Checkpoints([reads([4, 2, 1, -1, 0, 3], bend=0.7)])
+    each = LIME(samples=20, design=design, control=200)
+    first = each.of_each(stack, bright(), [1], ids=["a"])[0]
+    assert_array_equal(each(lambda images: stack(images)[0], bright(), [1], ids=["a"]), first)
+    assert stack.asked == [400]
+
+
+def test_a_control_smaller_than_the_rest_is_refused():
+    """A first checkpoint that is asked less than the others controls nothing."""
     with pytest.raises(ValueError, match=r"`control` must be 0 or at least `samples` \(500\)"):
         LIME(samples=500, control=100)
 

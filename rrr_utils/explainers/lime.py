@@ -52,7 +52,8 @@ class LIME(base.Perturbing):
         0, or a number of samples from ``samples`` up: then the checkpoint from which a training starts is asked about
         that many perturbations, and every later one about the first ``samples`` of them, which say how its weights
         differ. A regression is linear in the logits, so both ways aim at the same weights; the difference is small and
-        needs few samples. Only :meth:`of_each` knows which checkpoint is the first: a call on one network is refused.
+        needs few samples. Only :meth:`of_each` knows which checkpoint is the first; a network by itself has none to
+        lean on and is asked as a first one is.
     precision
         Of the products in the passes of the perturbations: ``"float32"``, or ``"bfloat16"``, of eight significant bits:
         see ``"openvino-bfloat16"`` of :func:`rrr_utils.engine.forward`. A plain function has its own.
@@ -133,21 +134,18 @@ class LIME(base.Perturbing):
                 f"`segments` must hold one array an image, but {len(segments)} were passed for images of shape "
                 f"{images.shape}."
             )
-        if self.control and not base.is_stack(network):
-            raise ValueError(
-                f"{self.name} with control={self.control} compares checkpoints, but was called on one network. Use "
-                "of_each with a Stack of checkpoints, as scoring.score_run does, or control=0."
-            )
-        batch = base.even(self.samples, network.batch if base.is_stack(network) else self.batch)
+        leans = self.control > 0 and base.is_stack(network)
+        number = max(self.samples, self.control)
+        asked = self.samples if leans else number
+        batch = base.even(asked, network.batch if base.is_stack(network) else self.batch)
         forward = base.as_forward(network, batch, self.precision)
         for place in progress.track(range(len(images)), self.name):
             own, name = int(classes[place]), ids[place]
             labels = self.superpixels_of(images[place]) if segments is None else _checked(segments[place], name)
-            number = max(self.samples, self.control)
             rows, labels = perturbations(labels, images.shape[1:3], number, self.seed, name, self._rows)
-            few, more = rows[: self.samples], rows[self.samples :]
+            few, more = rows[:asked], rows[asked:]
             outputs = self._outputs(forward, images[place], own, name, few, labels, batch)
-            if self.control:
+            if leans:
                 first = sorted(set(network.starts))
                 rest = self._outputs(forward, images[place], own, name, more, labels, batch, first)
                 weights = list(controlled(rows, outputs, rest, network.starts))
