@@ -114,6 +114,13 @@ def correlations(zoo: Zoo, outcome: str, names: Sequence[str] | None = None) -> 
     )
 
 
+def with_intervals(table: pd.DataFrame) -> pd.DataFrame:
+    """Return :func:`correlations` as a reader meets them: each number of a predictor with its interval in words."""
+    named = table.set_index("predictor")
+    overs = [column.removesuffix("_low") for column in named if column.endswith("_low")]
+    return pd.DataFrame({over: _in_words(named[over], named[f"{over}_low"], named[f"{over}_high"]) for over in overs})
+
+
 def plotted(zoo: Zoo, outcome: str, names: Sequence[str]) -> pd.DataFrame:
     """Return what `figures.robustness` draws: a row for every model that has the accuracy ``outcome``.
 
@@ -324,12 +331,11 @@ def board(found: pd.DataFrame) -> pd.DataFrame:
     no model could answer has no value.
     """
     known = found["value"].notna() & found["low"].notna()
-    value = [f"{row.value:.2f} ({row.low:.2f} to {row.high:.2f})" for row in found.itertuples()]
     expected = [
         "nothing" if row.expected == "nothing" else f"{row.expected} {row.margin:g}" for row in found.itertuples()
     ]
     shown = found.assign(
-        value=pd.Series(value, found.index).where(known, ""),
+        value=_in_words(found["value"], found["low"], found["high"]).where(known, ""),
         expected=expected,
         p_holm=[f"{p:.3f}" if p == p else "" for p in found["p_holm"].where(known)],
     )
@@ -472,6 +478,12 @@ def _value(
             features[everyone], y[everyone], zoo.models["group"].to_numpy()[everyone]
         )
     return how(cells, draws, lambda mine, base: 1 - mine.sum(axis=0) / base.sum(), errors, plain)
+
+
+def _in_words(value: pd.Series, low: pd.Series, high: pd.Series) -> pd.Series:
+    """Return numbers with their intervals, as in "0.85 (0.72 to 0.92)"; what is not known is empty."""
+    words = [f"{v:.2f} ({a:.2f} to {b:.2f})" if v == v else "" for v, a, b in zip(value, low, high)]
+    return pd.Series(words, value.index)
 
 
 def _mean_of_known(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:

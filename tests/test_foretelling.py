@@ -262,6 +262,15 @@ def test_the_board_says_each_hypothesis_in_words():
     assert told["verdict"].tolist() == found["verdict"].tolist()
 
 
+def test_correlations_are_read_with_their_intervals():
+    """Every kind of correlation beside its interval; one that is not known is empty."""
+    nan = float("nan")
+    numbers = {"groups": 0.412, "groups_low": -0.1, "groups_high": 0.7949, "pooled": nan, "pooled_low": nan}
+    table = pd.DataFrame([{"predictor": "loss", "models": 9, **numbers, "pooled_high": nan, "reversed": False}])
+    found = foretelling.with_intervals(table)
+    assert found.to_dict("index") == {"loss": {"groups": "0.41 (-0.10 to 0.79)", "pooled": ""}}
+
+
 def test_what_a_model_was_trained_on_is_no_outcome():
     """Masked models have no outcome on random pixels, and are counted with the reason."""
     zoo = made(True, groups=3)
