@@ -190,6 +190,14 @@ def _threads() -> int:
     return int(text)
 
 
+def openvino_settings(precision: str, threads: int | None) -> dict[str, Any]:
+    """Return how OpenVINO compiles: products in ``precision``, so many ``threads``, or as many as it likes."""
+    # It takes bfloat16 by itself where the processor has it, which moves logits by up to half a unit. And it ties its
+    # threads to the first cores: two processes of one thread each would share one core and leave the other idle.
+    settings = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY", "ENABLE_CPU_PINNING": False}
+    return settings if threads is None else settings | {"INFERENCE_NUM_THREADS": threads}
+
+
 def _compiled(model: Any, shape: tuple[int, ...]) -> Pass:
     return compilers.current().network(model, shape)
 
@@ -237,12 +245,10 @@ def _request(model: Any, precision: str = "f32") -> Pass:
     """Compile an OpenVINO model for this processor and return its pass; products are taken in ``precision``."""
     import openvino
 
-    # OpenVINO takes bfloat16 by itself where the processor has it, which moves logits by up to half a unit.
-    settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
-    threads = os.environ.get("OMP_NUM_THREADS", "")
-    if threads.isdecimal():
-        settings["INFERENCE_NUM_THREADS"] = int(threads)
-    request = openvino.Core().compile_model(model, "CPU", settings).create_infer_request()
+    text = os.environ.get("OMP_NUM_THREADS", "")
+    settings = openvino_settings(precision, int(text) if text.isdecimal() else None)
+    compiled = openvino.Core().compile_model(model, "CPU", settings)
+    request = compiled.create_infer_request()
     # Shared: the input is read where it lies, and the result is valid until the next call; every caller copies it.
     return lambda array: request.infer([array], share_inputs=True, share_outputs=True)[0]
 

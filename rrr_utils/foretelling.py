@@ -117,7 +117,7 @@ def correlations(zoo: Zoo, outcome: str, names: Sequence[str] | None = None) -> 
 def with_intervals(table: pd.DataFrame) -> pd.DataFrame:
     """Return :func:`correlations` as a reader meets them: each number of a predictor with its interval in words."""
     named = table.set_index("predictor")
-    overs = [column.removesuffix("_low") for column in named if column.endswith("_low")]
+    overs = [over for over in (*hypo.OVER, "partial") if over in named]
     return pd.DataFrame({over: _in_words(named[over], named[f"{over}_low"], named[f"{over}_high"]) for over in overs})
 
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 
 import keras
 import numpy as np
@@ -129,6 +130,29 @@ def test_openvino_is_told_to_stay_in_float32(network, monkeypatch):
     assert seen["INFERENCE_NUM_THREADS"] == 1
     engine.forward(network, "openvino-bfloat16")
     assert seen["INFERENCE_PRECISION_HINT"] == "bf16"
+
+
+@pytest.mark.tensorflow
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity") or os.cpu_count() == 1, reason="needs Linux and two cores")
+def test_a_pass_stays_free_to_run_on_any_core(network):
+    """Tied to the first core, as OpenVINO would have it, two processes at once would be as fast as one."""
+    run = engine.forward(network, "openvino", batch=64)
+    images, thread, seen, done = pictures(640), threading.get_native_id(), [], threading.Event()
+
+    def watch():
+        while not done.wait(1e-4):
+            seen.append(os.sched_getaffinity(thread))
+
+    before, watcher = os.sched_getaffinity(thread), threading.Thread(target=watch)
+    watcher.start()
+    try:
+        for _ in range(5):
+            run(images)
+    finally:
+        done.set()
+        watcher.join()
+    assert len(seen) > 10
+    assert set(map(frozenset, seen)) == {frozenset(before)}
 
 
 @pytest.mark.tensorflow

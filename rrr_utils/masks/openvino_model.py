@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rrr_utils import engine
 from rrr_utils.masks.model_files import BadModel, threads
 
 _TFLITE = b"TFL3"  # the file identifier of a TFLite flatbuffer, at byte 4
@@ -36,12 +37,7 @@ def load(path: Path, input_shape: Sequence[int], output_shape: Sequence[int]) ->
             f"{path} is another network: expected float32 {tuple(input_shape)} in and {tuple(output_shape)} out, "
             f"but it declares {_text(inputs)} in and {_text(outputs)} out."
         )
-    # OpenVINO takes bfloat16 by itself where the processor has it, which moves logits by up to half a unit.
-    settings: dict[str, object] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
-    count = threads()
-    if count is not None:
-        settings["INFERENCE_NUM_THREADS"] = count
-    request = core.compile_model(model, "CPU", settings).create_infer_request()
+    request = core.compile_model(model, "CPU", engine.openvino_settings("f32", threads())).create_infer_request()
 
     def run(array: np.ndarray) -> np.ndarray:
         if array.shape != tuple(input_shape) or array.dtype != np.float32:
