@@ -89,12 +89,25 @@ def numbers(summary: Mapping[str, pd.DataFrame]) -> dict[str, float]:
     ``accuracy_<trained on>_<background>`` and ``score_<trained on>_<explainer>`` with ``_low`` and ``_high`` beside
     each; ``above_...`` for score minus chance; ``chance``, ``n_images``, ``n_test`` and ``n_seeds``. In a study of
     several data sets, networks or strategies a name begins with these, joined by underscores, and ``n_test_...`` and
-    ``n_seeds_...`` end so.
+    ``n_seeds_...`` end so. Where some runs compare kinds of training, the others, which compare strategies, are left
+    to the page of claims: their numbers are hundreds, and no page quotes them.
     """
-    found: dict[str, float] = {}
     shift, scores = last_shift(summary), last_scores(summary)
+    totals: dict[str, float] = {
+        "chance": float(scores["chance"].mean()),
+        "n_images": int(scores["images"].max()),
+        "n_test": int(shift["n"].max()),
+        "n_seeds": int(shift["seeds"].max()),
+    }
+    found: dict[str, float] = {}
     places = shift[_RUN[:3]].drop_duplicates()
     several = len(places) > 1
+    compared = [panel for panel in panels(shift) if panel.hue == "trained_on"]
+    if compared:
+        shift, scores = (
+            table.loc[sorted(place for panel in compared for place in panel.rows(table).index)]
+            for table in (shift, scores)
+        )
     for row in shift.to_dict("records"):
         name = f"accuracy_{_place(row, several)}{row['trained_on']}_{row['background']}"
         found |= {name: row["mean"], f"{name}_low": row["low"], f"{name}_high": row["high"]}
@@ -112,11 +125,7 @@ def numbers(summary: Mapping[str, pd.DataFrame]) -> dict[str, float]:
         }
         found |= {f"above_{ending}": row["above"], f"above_{ending}_low": row["above_low"]}
         found |= {f"above_{ending}_high": row["above_high"]}
-    found["chance"] = float(scores["chance"].mean())
-    found["n_images"] = int(scores["images"].max())
-    found["n_test"] = int(shift["n"].max())
-    found["n_seeds"] = int(shift["seeds"].max())
-    return found
+    return found | totals
 
 
 def _place(row: Mapping[Any, object], several: bool) -> str:

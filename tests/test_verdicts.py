@@ -86,6 +86,14 @@ def test_numbers_have_the_names_that_the_pages_use():
     assert (found["n_test_d_m_all"], found["n_seeds_d_m_all"]) == (40, 3)
 
 
+def test_where_kinds_of_training_are_compared_their_numbers_are_quoted():
+    """The strategies of another network, hundreds of numbers in a large study, are left to the page of claims."""
+    runs = [{}, {"trained_on": "masked"}, {"network": "m", "strategy": "dense"}, {"network": "m"}]
+    found = verdicts.numbers(summary([scores(**run) for run in runs], [shifts(**run) for run in runs]))
+    assert found["score_d_n_all_masked_lime"] == 0.4
+    assert not [name for name in found if "_m_" in name]
+
+
 def test_kinds_of_training_are_compared_within_a_strategy_and_strategies_otherwise():
     """Two kinds: a panel a strategy. One kind: one panel of strategies. Every run is in exactly one panel."""
     columns = ["data", "network", "strategy", "trained_on"]
