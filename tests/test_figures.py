@@ -139,6 +139,22 @@ def test_differences_draws_the_table():
         figures.differences(table[:0])
 
 
+def test_many_differences_of_several_networks_stand_in_columns():
+    """A column a network, each line at one height in all of them, also where a network lacks a comparison."""
+    rows = [
+        {"data": "pets", "network": network, "a": a, "b": "start", "what": "lime", "difference": value, "finding": ""}
+        for value, (network, a) in enumerate([("n", "w"), *((n, a) for n in ("m", "k") for a in "wxyz")])
+    ]
+    table = pd.DataFrame(rows)
+    columns = figures.differences(table.assign(low=table["difference"], high=table["difference"])).axes
+    assert [axes.get_title(loc="left") for axes in columns] == ["pets,\nn", "pets,\nm", "pets,\nk"]
+    heights = [[line.get_ydata()[0] for line in axes.lines if line.get_marker() == "^"] for axes in columns]
+    assert heights[0] == heights[1][:1]
+    assert heights[1] == heights[2] == sorted(set(heights[1]))
+    assert [text.get_text() for text in columns[0].texts] == [f"{a} less start" for a in "wxyz"]
+    assert len(figures.differences(table[:5].assign(low=0, high=9)).axes) == 1
+
+
 def test_a_comparison_that_was_not_run_has_no_dot():
     """It keeps its line, its name and its target."""
     table = pd.DataFrame({"what": ["a", "b"], "against": "x", "ratio": [2.0, np.nan], "target": [3.0, 2.0]})

@@ -2,16 +2,23 @@
 
 import matplotlib.pyplot as plt
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from rrr_utils.figures.style import CHANCE, INK, STYLE, bars, check, theme
 
 # Filled: the claim holds in this row; hollow: it does not, or the row does not decide.
 _FILLED = "holds"
+# So many comparisons can be read below each other.
+_BELOW = 6
+_NAMES = {**{name: style.label for name, style in STYLE["explainer"].items()}, "accuracy": "accuracy"}
 
 
 def differences(table: pd.DataFrame, *, margin: float | None = None) -> Figure:
     """Return a figure of differences, one row of ``table`` a line, with intervals and a line at zero.
+
+    Many comparisons of several networks stand in columns, a network each, so that a line can be followed from one to
+    the next; few stand below each other.
 
     Parameters
     ----------
@@ -28,50 +35,77 @@ def differences(table: pd.DataFrame, *, margin: float | None = None) -> Figure:
     """
     columns = ["data", "network", "a", "b", "what", "difference", "low", "high", "finding"]
     check(table, columns, columns)
-    names = {**{name: style.label for name, style in STYLE["explainer"].items()}, "accuracy": "accuracy"}
-    rows = [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
-    places = ["{data}, {network}: {a} less {b}".format(**row) for row in rows]
-    order = list(dict.fromkeys(places))
+    networks = table["data"] + ",\n" + table["network"]
+    compared = table["a"] + " less " + table["b"]
+    wide = networks.nunique() > 1 and (networks + compared).nunique() > _BELOW
+    heads = compared if wide else networks.str.replace("\n", " ") + ": " + compared
+    sides = networks if wide else pd.Series("", table.index)
+    table = table.assign(head=heads)
+    places, lines = _heights(table)
     with theme():
-        figure, axes = plt.subplots(figsize=(8.2, 1.2 + 0.32 * len(table) + 0.3 * len(order)), layout="constrained")
-        axes.axvline(0, **CHANCE)
-        if margin is not None:
-            axes.axvspan(-margin, margin, color="#DDDDDD", zorder=0)
-        height, ticks, labels = 0.0, [], []
-        for place in order:
-            axes.text(
+        figure, several = plt.subplots(
+            1,
+            sides.nunique(),
+            figsize=(8.2 if sides.nunique() < 3 else 11, 1.2 + 0.32 * len(lines) + 0.3 * len(places) + 0.3 * wide),
+            sharex=True,
+            sharey=True,
+            squeeze=False,
+            layout="constrained",
+        )
+        for axes, (side, rows) in zip(several[0], table.groupby(sides, sort=False), strict=True):
+            axes.axvline(0, **CHANCE)
+            if margin is not None:
+                axes.axvspan(-margin, margin, color="#DDDDDD", zorder=0)
+            for _, row in rows.iterrows():
+                _draw(axes, lines[row["head"], row["what"]], row)
+            axes.grid(axis="y", visible=False)
+            axes.set_title(side, loc="left")
+        for head, height in places.items():
+            several[0, 0].text(
                 0.005,
                 height,
-                place,
-                transform=axes.get_yaxis_transform(),
+                head,
+                transform=several[0, 0].get_yaxis_transform(),
                 va="center",
                 fontweight="bold",
                 # Over the grid, so that it can be read.
                 bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
                 zorder=4,
+                in_layout=False,
             )
-            height += 0.9
-            for row in [row for row, own in zip(rows, places) if own == place]:
-                style = STYLE["explainer"].get(row["what"])
-                colour = style.colour if style else INK
-                one = pd.DataFrame({"low": [row["low"]], "mean": [row["difference"]], "high": [row["high"]]})
-                axes.errorbar(
-                    [row["difference"]],
-                    [height],
-                    xerr=bars(one),
-                    color=colour,
-                    marker=style.marker if style else "P",
-                    markerfacecolor=colour if row["finding"] == _FILLED else "white",
-                    markersize=6.5,
-                    elinewidth=1.6,
-                    linestyle="none",
-                    zorder=3,
-                )
-                ticks.append(height)
-                labels.append(names.get(row["what"], row["what"]))
-                height += 1.0
-        axes.set_yticks(ticks, labels)
-        axes.set_ylim(height - 0.3, -0.7)
-        axes.grid(axis="y", visible=False)
-        axes.set_xlabel("difference (score or accuracy, 0 to 1), with 95% interval")
+        several[0, 0].set_yticks(list(lines.values()), [_NAMES.get(what, what) for _, what in lines])
+        several[0, 0].set_ylim(max(lines.values()) + 0.7, -0.7)
+        figure.supxlabel("difference (score or accuracy, 0 to 1), with 95% interval", fontsize="medium")
     return figure
+
+
+def _heights(table: pd.DataFrame) -> tuple[dict[str, float], dict[tuple[str, str], float]]:
+    """Return how far down each head stands and, by head and what was compared, each line below it."""
+    places: dict[str, float] = {}
+    lines: dict[tuple[str, str], float] = {}
+    height = 0.0
+    for head, rows in table.groupby("head", sort=False):
+        places[str(head)] = height
+        height += 0.9
+        for name in rows["what"].unique():
+            lines[str(head), name] = height
+            height += 1.0
+    return places, lines
+
+
+def _draw(axes: Axes, height: float, row: pd.Series) -> None:
+    style = STYLE["explainer"].get(row["what"])
+    colour = style.colour if style else INK
+    one = pd.DataFrame({"low": [row["low"]], "mean": [row["difference"]], "high": [row["high"]]})
+    axes.errorbar(
+        [row["difference"]],
+        [height],
+        xerr=bars(one),
+        color=colour,
+        marker=style.marker if style else "P",
+        markerfacecolor=colour if row["finding"] == _FILLED else "white",
+        markersize=6.5,
+        elinewidth=1.6,
+        linestyle="none",
+        zorder=3,
+    )
