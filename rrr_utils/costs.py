@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rrr_utils import paths
+from rrr_utils import limits, paths
 from rrr_utils.analyses import Analysis
 from rrr_utils.study import Data, Model, Scoring, Stage
 
@@ -47,8 +47,6 @@ SPEEDS = {
 _INCREMENTAL = 0.25
 # An epoch of a remedy as a multiple of a plain one.
 _TIMES = {"right-reasons": 2.5, "cam-energy": 2.0, "cgc": 5.0, "explanation-guided": 2.0, "ensemble": 3.0}
-# Weights that are held together, see `rrr_utils.runs`.
-_HELD = 5 * 1024**3 // 8
 # LIME beside its passes: quickshift once an image, a regression at every checkpoint. They run on one thread, so they
 # count for half of what they take, as all times here are for two.
 _SEGMENTATION_SECONDS = 0.14
@@ -119,7 +117,7 @@ def scoring(data: Data, model: Model, what: Scoring, strategy: str, epochs: int,
     pictures = what.images * len(what.splits)
     checkpoints = epochs * seeds
     frozen = _frozen(model, strategy)
-    stacks = math.ceil(checkpoints * _weights(model, strategy) * 4 / _HELD)
+    stacks = math.ceil(checkpoints * _weights(model, strategy) * 4 / max(limits.nbytes("RRR_STACK_GB"), 1))
     # What a pass costs at each checkpoint, of the whole network's.
     shared = 1 - frozen + frozen * stacks / max(checkpoints, 1)
     each, whole, apart = _explaining(model, what.explainers, pictures, checkpoints, shared)

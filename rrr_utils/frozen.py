@@ -1,6 +1,5 @@
 """What frozen blocks make of the training images: computed once, and then trained on instead of the images."""
 
-import os
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from rrr_utils import engine
+from rrr_utils import engine, limits
 from rrr_utils.batches import Batches
 from rrr_utils.networks import Network
 
@@ -49,8 +48,7 @@ def plan(
     images
         How many images are kept: those of training, and those evaluated after every epoch.
     budget
-        Bytes, in memory or on disk; 0 keeps nothing. Default: the environment variable ``RRR_FROZEN_GB`` (1e9 bytes
-        each), or else 8. Raises ``ValueError`` where that is not a number of at least 0.
+        Bytes, in memory or on disk; 0 keeps nothing. Default: ``RRR_FROZEN_GB``, see :mod:`rrr_utils.limits`.
     """
     first = next(block for block, names in network.blocks.items() if set(names) & set(layers))
     if first == next(iter(network.blocks)):
@@ -66,7 +64,7 @@ def plan(
     if any(variable.name == "seed_generator_state" for variable in prefix.variables):
         return Plan(None, 0, f"Layers before {first} draw at random: the frozen blocks run at every step.")
     nbytes = images * int(np.prod(prefix.output_shape[1:])) * 4
-    allowed = _budget() if budget is None else budget
+    allowed = limits.nbytes("RRR_FROZEN_GB") if budget is None else budget
     size = f"{nbytes / 1e9:.2g} GB for {images} images"
     if nbytes > allowed:
         return Plan(
@@ -118,14 +116,3 @@ class KeptBatches(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         places = self.batches.places(index)
         return self.kept[places], np.asarray(self.batches.data.labels[places], np.int64)
-
-
-def _budget() -> int:
-    text = os.environ.get("RRR_FROZEN_GB", "8")
-    try:
-        gigabytes = float(text)
-    except ValueError:
-        gigabytes = -1.0
-    if not 0 <= gigabytes < float("inf"):
-        raise ValueError(f"RRR_FROZEN_GB must be a number of gigabytes, 0 or more, but it is {text!r}.")
-    return int(gigabytes * 1e9)

@@ -9,12 +9,8 @@ import keras
 import pandas as pd
 from numpy.typing import NDArray
 
-from rrr_utils import checkpoints, networks, paths, prepared, training, weights
+from rrr_utils import checkpoints, limits, networks, paths, prepared, training, weights
 from rrr_utils.stack import Stack
-
-# Bytes of weights after which a stack is full. Compiled, they take more than as much again: a process that scores a
-# full stack of VGG16 has to stay below 4 GiB.
-_HELD = 5 * 1024**3 // 8
 
 
 @dataclass(frozen=True)
@@ -100,10 +96,11 @@ class Run:
     ) -> Iterator[tuple[list[tuple[int, int]], Stack]]:
         """Yield stacks of the checkpoints of all seeds and epochs, each with the (seed, epoch) of its checkpoints.
 
-        As few as hold the weights in five eighths of a gigabyte: all seeds share the blocks that training left as they
-        were. With ``first`` that epoch of a seed stands before the others of the seed in every stack that holds any of
-        them.
+        As few as hold the weights in what ``RRR_STACK_GB`` allows, see :mod:`rrr_utils.limits`: all seeds share the
+        blocks that training left as they were. With ``first`` that epoch of a seed stands before the others of the seed
+        in every stack that holds any of them.
         """
+        held = limits.nbytes("RRR_STACK_GB")
         members: list[tuple[int, int]] = []
         stack = None
         for seed in seeds:
@@ -118,7 +115,7 @@ class Run:
                 checkpoints.restore(network, self.checkpoints(seed), epoch)
                 stack.add(weights.take(network.model), starts=epoch == first)
                 members.append((seed, epoch))
-                if stack.nbytes > _HELD:
+                if stack.nbytes > held:
                     yield members, stack
                     members, stack = [], None
         if stack is not None:

@@ -198,7 +198,7 @@ def test_later_epochs_lean_on_the_first(made, monkeypatch):
     Also where the checkpoints do not fit into one stack: the first one is in each.
     """
     run, _ = made
-    monkeypatch.setattr(runs, "_HELD", 1)
+    monkeypatch.setenv("RRR_STACK_GB", "1e-9")
     monkeypatch.setattr(runs.Run, "piece", lambda self, seed, name: self.folder / "control" / f"{name}.parquet")
     options = {"splits": ["test"], "n": 4, "study_seed": 1}
     asked = [LIME(samples=20, design="orthogonal", control=120)]
@@ -226,7 +226,7 @@ def test_the_first_epoch_stands_in_every_stack(made, monkeypatch):
     assert stack.starts == [0, 0, 0, 3, 3, 3]
     ((members, stack),) = run.stacks([3], [1, 2], first=0)
     assert (members, stack.starts) == ([(3, 0), (3, 1), (3, 2)], [0, 0, 0])
-    monkeypatch.setattr(runs, "_HELD", 1)
+    monkeypatch.setenv("RRR_STACK_GB", "1e-9")
     parts = [(members, stack.starts) for members, stack in run.stacks([3], [0, 1, 2], first=0)]
     assert parts == [([(3, 0)], [0]), ([(3, 0), (3, 1)], [0, 0]), ([(3, 0), (3, 2)], [0, 0])]
 
@@ -237,7 +237,7 @@ def test_stacks_hold_every_checkpoint_in_as_few_as_fit(made, monkeypatch):
     ((members, stack),) = run.stacks([3], [0, 1, 2])
     assert members == [(3, 0), (3, 1), (3, 2)]
     assert stack.cut == "dense"
-    monkeypatch.setattr(runs, "_HELD", 1)
+    monkeypatch.setenv("RRR_STACK_GB", "1e-9")
     parts = list(run.stacks([3], [0, 1, 2]))
     assert [members for members, _ in parts] == [[(3, 0)], [(3, 1)], [(3, 2)]]
     (network,) = parts[2][1].networks()
