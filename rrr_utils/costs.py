@@ -117,7 +117,8 @@ def scoring(data: Data, model: Model, what: Scoring, strategy: str, epochs: int,
     pictures = what.images * len(what.splits)
     checkpoints = epochs * seeds
     frozen = _frozen(model, strategy)
-    stacks = math.ceil(checkpoints * _weights(model, strategy) * 4 / max(limits.nbytes("RRR_STACK_GB"), 1))
+    held = max(limits.nbytes("RRR_STACK_GB"), 1)
+    stacks = min(math.ceil(checkpoints * _weights(model, strategy) * 4 / held), checkpoints)
     # What a pass costs at each checkpoint, of the whole network's.
     shared = 1 - frozen + frozen * stacks / max(checkpoints, 1)
     each, whole, apart = _explaining(model, what.explainers, pictures, checkpoints, shared)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import tiny_study
 
-from rrr_utils import analyses, costs, job_state, jobs, run_notebook, study
+from rrr_utils import analyses, costs, job_state, jobs, paths, run_notebook, study
 
 STUDIES = sorted((tiny_study.PROJECT / "studies").glob("*.yaml"))
 
@@ -250,3 +250,13 @@ def test_the_cost_of_a_slice_of_the_zoo_by_hand(tiny: study.Study) -> None:
     assert cost.passes == 48 * (10 * (4 + 10) + 8 * 4 + 60 * 7)
     still = costs.zoo(data, tiny.networks[0], replace(entry, kinds=("original", "masked")), 3)
     assert still.seconds < cost.seconds
+
+
+def test_a_stack_holds_at_least_one_checkpoint(monkeypatch):
+    """However little memory is allowed, no more than every checkpoint by itself is planned; more memory saves time."""
+    plan = study.load(paths.root() / "studies" / "cpu.yaml")
+    seconds = []
+    for gigabytes in ("0", "1e-6", "4"):
+        monkeypatch.setenv("RRR_STACK_GB", gigabytes)
+        seconds.append(sum(job.cost.seconds for job in jobs.of(plan)))
+    assert seconds[0] == seconds[1] > seconds[2]
