@@ -26,7 +26,7 @@ def strip(notebook: "NotebookNode") -> "NotebookNode":
     papermill's times and states, execution times, the interpreter's exact version and random cell names go; absolute
     paths become relative to the project, or begin with ``$RRR_RUNS``, ``$RRR_DATA_DIR`` or ``~``; addresses in memory
     become ``0x0``; pieces of one output stream become one. Pictures are packed tightly, and those that are drawn and
-    not photographed get a palette of 256 colours, which nobody sees and which is a third of their size.
+    not photographed get a palette of 64 colours, which nobody sees and which is half their size.
     """
     notebook.metadata.pop("papermill", None)
     notebook.metadata.pop("widgets", None)
@@ -162,7 +162,7 @@ def _picture(kind: str, encoded: Any) -> Any:
     # What is transparent lies on white, which the figures are drawn on.
     whole = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
     if whole.getcolors(_DRAWN) is not None:
-        whole = whole.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        whole = whole.quantize(64, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     smaller = io.BytesIO()
     whole.save(smaller, "PNG", optimize=True)
     return base64.b64encode(smaller.getvalue()).decode() if smaller.tell() < len(raw) else encoded
