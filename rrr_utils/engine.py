@@ -80,7 +80,7 @@ def forward(network: "Network | keras.Model", kind: str = "compiled", batch: int
         ``"openvino"``: converted once, in memory, to OpenVINO in float32, which takes seconds and then is faster;
         later changes of the weights do not count. Both agree to rounding.
         ``"openvino-bfloat16"``: the same with products of eight significant bits, never chosen by itself. Where the
-        processor has such an instruction it takes about half the time; logits drift by far more than rounding, and
+        processor has such an instruction it is several times as fast; logits drift by far more than rounding, and
         scores with them (the book's page "How fast it is" has by how much for each network). Elsewhere OpenVINO
         computes in float32 all the same.
     batch

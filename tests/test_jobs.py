@@ -178,6 +178,22 @@ def test_what_is_shared_costs_once(tiny: study.Study) -> None:
     assert once.seconds < 0.3 * often.seconds
 
 
+def test_bfloat16_saves_seconds_and_no_passes(tiny: study.Study) -> None:
+    """VGG16's 100 images are asked 1,000 rows at the first checkpoint, which is all but LIME's 64 at the second."""
+    data, network = tiny.data[0], replace(tiny.networks[0], architecture="vgg16", size=160)
+
+    def cost(model: study.Model, **more: str) -> costs.Cost:
+        lime = {"name": "lime", "samples": 64, "control": 1000, **more}
+        scoring = study.Scoring(explainers=(lime,), epochs=(0, 1), backgrounds=())
+        return costs.scoring(data, model, scoring, "all", epochs=2, seeds=1)
+
+    plain, short = cost(network), cost(network, precision="bfloat16")
+    assert short.passes == plain.passes == 100 * (2 * (1 + 64) + 936) + 2 * round(8 * data.test_share)
+    assert 0.1 * plain.seconds < short.seconds < 0.25 * plain.seconds
+    small = replace(network, architecture="convnet", size=64)
+    assert cost(small, precision="bfloat16") == cost(small)
+
+
 def test_costs_grow_with_work(tiny: study.Study) -> None:
     """A larger image, a wider network, more blocks, and a slower machine take longer."""
     data, network, stage = tiny.data[0], tiny.networks[0], study.Stage(2)
