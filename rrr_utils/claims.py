@@ -13,6 +13,8 @@ from rrr_utils.statistics.intervals import drop_interval
 SCORE_MARGIN, ACCURACY_MARGIN = 0.03, 0.02
 # The chance of even one false alarm among all tests of a table.
 LEVEL = 0.05
+# A mean over fewer images that all compared runs get right decides nothing.
+FEWEST = 20
 
 HOLDS, PART, NOT, OPEN, ONE_SEED = "holds", "holds in part", "does not hold", "undecided", "undecided (one seed)"
 ABSENT = "not testable here"
@@ -83,7 +85,7 @@ def measured(scores: pd.DataFrame, history: pd.DataFrame, masks: pd.DataFrame) -
     model with seeds and images as random effects says (:func:`rrr_utils.statistics.mixed`), which decides nothing:
     ``mixed_low``, ``mixed_high``, ``seed_sd``, ``image_sd``. No row where nothing can be compared.
     """
-    plain = scores[(scores["split"] == "test") & (scores["variant"] == "") & (scores["protocol"] == "ours")]
+    plain = _plain(scores)
     parts = []
     for key, part in plain.groupby(_GROUP, sort=True):
         own = history[(history[_GROUP] == list(key)).all(axis=1)]
@@ -189,15 +191,40 @@ def board(found: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows).set_index(["claim", "run"])
 
 
+def numbers(table: pd.DataFrame) -> dict[str, float]:
+    """Return what the page of claims says of :func:`measured` in its sentences, by name.
+
+    ``directed`` comparisons of scores hold as higher or lower, of which ``small`` are smaller than the margin of alike
+    scores. Of ``flats`` accuracies that should stay, the intervals are ``half_low`` to ``half_high`` wide to either
+    side, ``blind`` of them wider than the margin, so that no two accuracies could have been called alike. ``decided``
+    comparisons of scores hold or say the contrary by their direction and have a mixed model, whose interval holds zero
+    in ``open`` of them.
+    """
+    scored = table[(table["what"] != "accuracy") & (table["expected"] != "alike")]
+    held = scored[scored["finding"] == HOLDS]
+    decided = scored[scored["finding"].isin([HOLDS, NOT]) & scored["mixed_low"].notna()]
+    half = (table["high"] - table["low"])[table["claim"] == "flat"] / 2
+    return {
+        "directed": len(held),
+        "small": int((held["difference"].abs() < SCORE_MARGIN).sum()),
+        "flats": len(half),
+        "half_low": float(half.min()),
+        "half_high": float(half.max()),
+        "blind": int((half > ACCURACY_MARGIN).sum()),
+        "decided": len(decided),
+        "open": int(((decided["mixed_low"] <= 0) & (decided["mixed_high"] >= 0)).sum()),
+    }
+
+
 def finding(row: Mapping[Any, Any], spread: float) -> str:
     """Return what one comparison says of its claim.
 
     ``above`` and ``below``: its interval leaves zero out and the corrected p is below 5 %. ``alike``: its interval lies
-    within the margin; outside it, the claim does not hold. One seed decides nothing, unless the difference exceeds
-    ``spread``, what seeds alone do.
+    within the margin; outside it, the claim does not hold. Fewer than 20 images decide nothing; nor does one seed,
+    unless the difference exceeds ``spread``, what seeds alone do.
     """
     low, high, difference = row["low"], row["high"], row["difference"]
-    if any(np.isnan(value) for value in (low, high, difference)):
+    if any(np.isnan(value) for value in (low, high, difference)) or row["n"] < FEWEST:
         return OPEN
     margin = ACCURACY_MARGIN if row["what"] == "accuracy" else SCORE_MARGIN
     if row["expected"] == "alike":
@@ -215,11 +242,12 @@ def finding(row: Mapping[Any, Any], spread: float) -> str:
 def seed_spread(scores: pd.DataFrame) -> float:
     """Return how far seeds alone move a mean score: the largest range over seeds of any run, explainer and epoch.
 
-    All images count, right or wrong; a head that was not trained yet does not. Infinite where no run has several seeds:
-    then one seed decides nothing.
+    Of the rows that :func:`measured` compares: all test images count, right or wrong; a head that was not trained yet
+    does not. Infinite where no run has several seeds: then one seed decides nothing.
     """
-    by = [*_GROUP, *_RUN, "explainer", "design", "samples", "epoch", "split"]
-    trained = scores[(scores["strategy"] != "head") | (scores["epoch"] > 0)]
+    by = [*_GROUP, *_RUN, "explainer", "design", "samples", "epoch"]
+    plain = _plain(scores)
+    trained = plain[(plain["strategy"] != "head") | (plain["epoch"] > 0)]
     means = trained.groupby([*by, "seed"])["score"].mean().groupby(by)
     several = means.count() > 1
     spread = (means.max() - means.min())[several]
@@ -230,6 +258,11 @@ _COLUMNS = (
     *("claim", "data", "network", "what", "a", "b", "difference", "low", "high"),
     *("n", "seeds", "p", "p_holm", "mixed_low", "mixed_high", "seed_sd", "image_sd", "expected", "finding"),
 )
+
+
+def _plain(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows that claims are about: of test images, by the explainers as they are."""
+    return scores[(scores["split"] == "test") & (scores["variant"] == "") & (scores["protocol"] == "ours")]
 
 
 def _strategies(scores: pd.DataFrame) -> Iterator[pd.DataFrame]:

@@ -18,7 +18,7 @@ from rrr_utils import hypotheses as hypo
 from rrr_utils import seeds, tables
 from rrr_utils.hypotheses import Hypothesis
 from rrr_utils.statistics import foretelling as stat
-from rrr_utils.statistics.intervals import proportion_interval
+from rrr_utils.statistics.intervals import in_words, proportion_interval
 
 # A drop of more than so much accuracy is one that an alarm should foretell; a common cohort of fewer images, and pairs
 # of models whose outcomes are less apart, decide nothing.
@@ -118,7 +118,7 @@ def with_intervals(table: pd.DataFrame) -> pd.DataFrame:
     """Return :func:`correlations` as a reader meets them: each number of a predictor with its interval in words."""
     named = table.set_index("predictor")
     overs = [over for over in (*hypo.OVER, "partial") if over in named]
-    return pd.DataFrame({over: _in_words(named[over], named[f"{over}_low"], named[f"{over}_high"]) for over in overs})
+    return pd.DataFrame({over: in_words(named[over], named[f"{over}_low"], named[f"{over}_high"]) for over in overs})
 
 
 def plotted(zoo: Zoo, outcome: str, names: Sequence[str]) -> pd.DataFrame:
@@ -335,7 +335,7 @@ def board(found: pd.DataFrame) -> pd.DataFrame:
         "nothing" if row.expected == "nothing" else f"{row.expected} {row.margin:g}" for row in found.itertuples()
     ]
     shown = found.assign(
-        value=_in_words(found["value"], found["low"], found["high"]).where(known, ""),
+        value=in_words(found["value"], found["low"], found["high"]).where(known, ""),
         expected=expected,
         p_holm=[f"{p:.3f}" if p == p else "" for p in found["p_holm"].where(known)],
     )
@@ -478,12 +478,6 @@ def _value(
             features[everyone], y[everyone], zoo.models["group"].to_numpy()[everyone]
         )
     return how(cells, draws, lambda mine, base: 1 - mine.sum(axis=0) / base.sum(), errors, plain)
-
-
-def _in_words(value: pd.Series, low: pd.Series, high: pd.Series) -> pd.Series:
-    """Return numbers with their intervals, as in "0.85 (0.72 to 0.92)"; what is not known is empty."""
-    words = [f"{v:.2f} ({a:.2f} to {b:.2f})" if v == v else "" for v, a, b in zip(value, low, high)]
-    return pd.Series(words, value.index)
 
 
 def _mean_of_known(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:

@@ -88,9 +88,9 @@ def numbers(summary: Mapping[str, pd.DataFrame]) -> dict[str, float]:
 
     ``accuracy_<trained on>_<background>`` and ``score_<trained on>_<explainer>`` with ``_low`` and ``_high`` beside
     each; ``above_...`` for score minus chance; ``chance``, ``n_images``, ``n_test`` and ``n_seeds``. In a study of
-    several data sets, networks or strategies a name begins with these, joined by underscores, and ``n_test_...`` and
-    ``n_seeds_...`` end so. Where some runs compare kinds of training, the others, which compare strategies, are left
-    to the page of claims: their numbers are hundreds, and no page quotes them.
+    several data sets, networks or strategies a name begins with these, joined by underscores, and ``n_images_...``,
+    ``n_test_...`` and ``n_seeds_...`` end so. Where some runs compare kinds of training, the others, which compare
+    strategies, are left to the page of claims: their numbers are hundreds, and no page quotes them.
     """
     shift, scores = last_shift(summary), last_scores(summary)
     totals: dict[str, float] = {
@@ -118,6 +118,9 @@ def numbers(summary: Mapping[str, pd.DataFrame]) -> dict[str, float]:
             }
     for row in scores.to_dict("records"):
         ending = f"{_place(row, several)}{row['trained_on']}_{row['explainer']}"
+        if several:
+            name = f"n_images_{_place(row, several)[:-1]}"
+            found[name] = max(found.get(name, 0), row["images"])
         found |= {
             f"score_{ending}": row["mean"],
             f"score_{ending}_low": row["low"],

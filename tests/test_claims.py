@@ -129,6 +129,27 @@ def test_nothing_is_decided_by_too_few_images():
     assert (table[table["claim"] == "flat"]["low"] < -claims.ACCURACY_MARGIN).all()
 
 
+@pytest.mark.parametrize(("images", "verdict"), [(19, "undecided"), (20, "holds")])
+def test_fewer_than_20_images_that_all_get_right_decide_nothing(images, verdict):
+    """However large the difference; wrong answers of one run take an image from the comparison."""
+    rows = scores(ALL)
+    wrong = (rows["image"].str.removeprefix("image-").astype(int) >= images) & (rows["strategy"] == "dense")
+    found, table = words(rows.assign(correct=~wrong), history(FLAT))
+    assert set(table[table["claim"] == "late above dense"]["n"]) == {images}
+    assert (found["late above dense"], found["flat"]) == (verdict, "holds")
+
+
+def test_what_seeds_move_is_asked_of_the_rows_that_are_compared():
+    """Training images, variants and the authors' protocol do not count, however far seeds move them."""
+    rows = scores(ALL)
+    known = claims.seed_spread(rows)
+    assert 0 < known < 0.02
+    away = rows.assign(score=rows["seed"] / 2)
+    others = [away.assign(split="train"), away.assign(variant="abs"), away.assign(protocol="authors")]
+    assert claims.seed_spread(pd.concat([rows, *others], ignore_index=True)) == known
+    assert claims.seed_spread(away) == 1.0
+
+
 def test_one_seed_decides_only_what_exceeds_the_spread_over_seeds():
     """Alone it decides nothing; beside another network's seeds, only a difference larger than these make."""
     alone = scores(ALL, seeds=(0,))
@@ -205,6 +226,34 @@ def test_the_mixed_model_stands_beside_the_bootstrap():
     assert (late["mixed_low"] < late["difference"]).all()
     assert (late["difference"] < late["mixed_high"]).all()
     assert table.loc[table["what"] == "accuracy", "mixed_low"].isna().all()
+
+
+def test_the_numbers_of_the_page_by_hand():
+    """Two of three differences that hold are small; one interval of three accuracies is wider than the margin."""
+    rows = [
+        # claim, what, expected, difference, low, high, mixed_low, mixed_high, finding
+        ("late above dense", "grad_cam", "above", 0.02, 0.01, 0.03, -0.1, 0.1, "holds"),
+        ("explainers agree", "lime", "below", -0.01, -0.03, -0.001, -0.02, -0.005, "holds"),
+        ("masked: score", "lime", "above", 0.5, 0.4, 0.6, np.nan, np.nan, "holds"),
+        ("masked: score", "occlusion", "above", -0.5, -0.6, -0.4, -0.9, 0.0, "does not hold"),
+        ("masked: score", "grad_cam", "above", 0.01, -0.1, 0.1, -0.9, 0.9, "undecided"),
+        ("all like late", "lime", "alike", 0.0, -0.01, 0.01, -0.1, 0.1, "holds"),
+        ("flat", "accuracy", "alike", 0.0, -0.01, 0.01, np.nan, np.nan, "holds"),
+        ("flat", "accuracy", "alike", 0.0, -0.01, 0.05, np.nan, np.nan, "undecided"),
+        ("flat", "accuracy", "alike", 0.3, 0.28, 0.31, np.nan, np.nan, "does not hold"),
+        ("masked: accuracy", "accuracy", "below", -0.001, -0.1, -0.01, np.nan, np.nan, "holds"),
+    ]
+    names = ["claim", "what", "expected", "difference", "low", "high", "mixed_low", "mixed_high", "finding"]
+    assert claims.numbers(pd.DataFrame(rows, columns=names)) == {
+        "directed": 3,
+        "small": 2,
+        "decided": 3,
+        "open": 2,
+        "flats": 3,
+        "blind": 1,
+        "half_low": pytest.approx(0.01),
+        "half_high": pytest.approx(0.03),
+    }
 
 
 def test_p_values_are_corrected_for_all_rows_together():

@@ -118,7 +118,7 @@ def test_speed_ratios_draws_the_table():
 
 
 def test_differences_draws_the_table():
-    """A marker at each difference with its interval, filled where the claim holds, and the margin shaded."""
+    """A marker at each difference with its interval: filled where the claim holds, a cross where the contrary does."""
     about = {"data": "pets", "network": "small", "a": "all", "b": "dense"}
     rows = [("lime", 0.2, "holds"), ("occlusion", -0.1, "undecided"), ("accuracy", 0.05, "holds")]
     table = pd.DataFrame(
@@ -135,6 +135,10 @@ def test_differences_draws_the_table():
     bars = [bar.get_segments()[0][:, 0] for bar in axes.collections]
     assert_allclose(sorted(map(tuple, bars)), [(-0.11, -0.08), (0.04, 0.07), (0.19, 0.22)])
     assert [text.get_text() for text in axes.texts] == ["pets, small: all less dense"]
+    (axes,) = figures.differences(table.assign(network="", finding=["holds", "does not hold", "undecided"])).axes
+    crosses = [line for line in axes.lines if line.get_marker() == "x" and len(line.get_xdata()) == 1]
+    assert [line.get_xdata()[0] for line in crosses] == [-0.1]
+    assert [text.get_text() for text in axes.texts] == ["pets: all less dense"]
     with pytest.raises(ValueError, match="no rows"):
         figures.differences(table[:0])
 

@@ -443,3 +443,11 @@ def test_summary_has_a_row_for_every_cell_and_is_written_whole(study, tmp_path):
     assert [path.read_bytes() for path in paths] == [path.read_bytes() for path in others]
     assert sorted((tmp_path / "one").iterdir()) == sorted(paths)
     assert_allclose(pd.read_csv(paths[0])["mean"], summary["scores"]["mean"], atol=1e-6)
+
+
+def test_numbers_with_intervals_in_words():
+    """As a reader meets them: rounded, without an interval where there is none, empty where nothing is known."""
+    value, low, high = (pd.Series(each, index=[3, 4, 5]) for each in ([0.8466, 0.5, np.nan],) * 3)
+    low, high = low - 0.1, high.where(value > 0.6) + 0.1
+    assert statistics.in_words(value, low, high).tolist() == ["0.85 (0.75 to 0.95)", "0.50", ""]
+    assert statistics.in_words(value, low, high, 3).loc[3] == "0.847 (0.747 to 0.947)"

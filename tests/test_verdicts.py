@@ -83,7 +83,7 @@ def test_numbers_have_the_names_that_the_pages_use():
     found = verdicts.numbers(summary(rows, [shifts(), shifts(network="m")]))
     assert found["score_d_m_all_original_lime"] == 0.9
     assert "score_original_lime" not in found
-    assert (found["n_test_d_m_all"], found["n_seeds_d_m_all"]) == (40, 3)
+    assert (found["n_test_d_m_all"], found["n_seeds_d_m_all"], found["n_images_d_m_all"]) == (40, 3, 10)
 
 
 def test_where_kinds_of_training_are_compared_their_numbers_are_quoted():

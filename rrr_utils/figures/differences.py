@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 
 from rrr_utils.figures.style import CHANCE, INK, STYLE, bars, check, theme
 
-# Filled: the claim holds in this row; hollow: it does not, or the row does not decide.
-_FILLED = "holds"
+# Filled: the claim holds in this row; a cross: the row says the contrary; hollow: it does not decide.
+_FILLED, _CROSSED = "holds", "does not hold"
 # So many comparisons can be read below each other.
 _BELOW = 6
 _NAMES = {**{name: style.label for name, style in STYLE["explainer"].items()}, "accuracy": "accuracy"}
@@ -24,7 +24,7 @@ def differences(table: pd.DataFrame, *, margin: float | None = None) -> Figure:
     ----------
     table
         Rows of ``claims.measured`` of one claim: ``data``, ``network``, ``a``, ``b``, ``what``, ``difference``,
-        ``low``, ``high`` and ``finding``. A filled marker says that the claim holds in that row.
+        ``low``, ``high`` and ``finding``. A filled marker says that the claim holds in that row, a cross the contrary.
     margin
         Differences that count as none are shaded, from minus this to this.
 
@@ -35,7 +35,7 @@ def differences(table: pd.DataFrame, *, margin: float | None = None) -> Figure:
     """
     columns = ["data", "network", "a", "b", "what", "difference", "low", "high", "finding"]
     check(table, columns, columns)
-    networks = table["data"] + ",\n" + table["network"]
+    networks = table["data"] + (",\n" + table["network"]).where(table["network"] != "", "")
     compared = table["a"] + " less " + table["b"]
     wide = networks.nunique() > 1 and (networks + compared).nunique() > _BELOW
     heads = compared if wide else networks.str.replace("\n", " ") + ": " + compared
@@ -102,9 +102,10 @@ def _draw(axes: Axes, height: float, row: pd.Series) -> None:
         [height],
         xerr=bars(one),
         color=colour,
-        marker=style.marker if style else "P",
+        marker="x" if row["finding"] == _CROSSED else style.marker if style else "P",
         markerfacecolor=colour if row["finding"] == _FILLED else "white",
         markersize=6.5,
+        markeredgewidth=2 if row["finding"] == _CROSSED else None,
         elinewidth=1.6,
         linestyle="none",
         zorder=3,

@@ -20,7 +20,7 @@ from rrr_utils.statistics.infodisent import (
     maps_against,
     prototype_table,
 )
-from rrr_utils.statistics.intervals import Interval, proportion_interval
+from rrr_utils.statistics.intervals import Interval, in_words, proportion_interval
 from rrr_utils.statistics.masks import by_masks, drift_by_overlap, excellent_numbers, mask_numbers, overlap_table
 from rrr_utils.statistics.means import average, holm, paired
 from rrr_utils.statistics.mixed import mixed
@@ -64,6 +64,7 @@ __all__ = [
     "head_numbers",
     "head_table",
     "holm",
+    "in_words",
     "inter_method",
     "inter_rater",
     "map_table",

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
@@ -34,6 +35,20 @@ def drop_interval(k1: float, n1: float, k2: float, n2: float, confidence: float 
     """Return Newcombe's interval for ``k1 / n1 - k2 / n2``, taking the two samples as independent."""
     low, high = confint_proportions_2indep(k1, n1, k2, n2, method="newcomb", compare="diff", alpha=1 - confidence)
     return Interval(float(low), float(high))
+
+
+def in_words(value: pd.Series, low: pd.Series, high: pd.Series, digits: int = 2) -> pd.Series:
+    """Return numbers with their intervals as texts, as in "0.85 (0.72 to 0.92)"; what is not known (NaN) is empty.
+
+    A number without an interval stands alone.
+    """
+    words = []
+    for number, *ends in zip(value, low, high, strict=True):
+        told = f"{number:.{digits}f}"
+        if not np.isnan(ends).any():
+            told += f" ({' to '.join(f'{end:.{digits}f}' for end in ends)})"
+        words.append("" if np.isnan(number) else told)
+    return pd.Series(words, value.index)
 
 
 def bootstrap(matrix: NDArray[np.float64], confidence: float = 0.95, resamples: int = 1999, seed: int = 0) -> Interval:
