@@ -21,18 +21,20 @@ class FigureTexts(SphinxPostTransform):
         for output in self.document.findall(nodes.container):
             if "cell_output" not in output.get("classes", []):
                 continue
-            for image in output.findall(nodes.image):
+            images = list(output.findall(nodes.image))
+            for number, image in enumerate(images, 1):
                 if not image.get("alt"):
-                    image["alt"] = _text(output.parent)
+                    which = f"Figure {number} of {len(images)}" if len(images) > 1 else "Figure"
+                    image["alt"] = _text(output.parent, which)
 
 
-def _text(cell: nodes.Element) -> str:
-    """Return the heading and the last paragraph above ``cell``."""
+def _text(cell: nodes.Element, which: str) -> str:
+    """Return ``which`` figure it is, and the heading and the last paragraph above ``cell``."""
     section = cell.parent
     before = section.children[: section.index(cell)]
     titles = [node.astext() for node in before if isinstance(node, nodes.title)]
     paragraphs = [node.astext() for node in before if isinstance(node, nodes.paragraph)]
-    words = " ".join(f"Figure. {' '.join([*titles[-1:], *paragraphs[-1:]])}".split())
+    words = " ".join(f"{which}. {' '.join([*titles[-1:], *paragraphs[-1:]])}".split())
     return words if len(words) <= LONGEST else words[: LONGEST - 1].rsplit(" ", 1)[0] + " …"
 
 
