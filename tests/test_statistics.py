@@ -309,6 +309,18 @@ def test_paired_leaves_out_images_without_a_map_on_either_side():
     assert_allclose([row["mean_a"], row["mean_b"], row["difference"]], [0.5, 0.25, 0.25])
 
 
+def test_paired_says_how_many_images_the_poorest_seed_has():
+    """Two of five images have no map under one seed: five images in all, three of that seed, none without images."""
+    scores = two_strategies(seeds=(0, 1, 2))
+    gone = (scores["seed"] == 1) & scores["image"].isin(["d", "e"]) & (scores["strategy"] == "dense")
+    scores.loc[gone, ["score", "zero_map"]] = [np.nan, True]
+    sides = {"strategy": "blocks4-5"}, {"strategy": "dense"}
+    (row,) = statistics.paired(scores, *sides).to_dict("records")
+    assert (row["n"], row["fewest"], row["seeds"]) == (5, 3, 3)
+    (row,) = statistics.paired(scores.assign(correct=False), *sides).to_dict("records")
+    assert row["fewest"] == 0
+
+
 def test_paired_without_any_difference_or_any_image():
     """Equal scores give p 1; a cohort without images gives NaN and does not break Holm's correction."""
     same = table(rows([0.1, 0.2, 0.3], strategy="dense"), rows([0.1, 0.2, 0.3], strategy="all"))

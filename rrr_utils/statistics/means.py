@@ -97,9 +97,10 @@ def paired(
 
     Returns
     -------
-    Columns of ``by``, ``a``, ``b``, ``cohort``, ``n`` images, ``seeds``, ``mean_a``, ``mean_b``, ``difference``
-    (a minus b) with its bootstrap interval ``low``, ``high`` as in :func:`average`, ``p``, and ``p_holm``,
-    corrected for the number of rows (see :func:`holm` for several tables at once).
+    Columns of ``by``, ``a``, ``b``, ``cohort``, ``n`` images, of which each seed has at least ``fewest``, ``seeds``,
+    ``mean_a``, ``mean_b``, ``difference`` (a minus b) with its bootstrap interval ``low``, ``high`` as in
+    :func:`average`, ``p``, and ``p_holm``, corrected for the number of rows (see :func:`holm` for several tables at
+    once).
 
     Raises
     ------
@@ -131,6 +132,7 @@ def paired(
                 "b": _name(b),
                 "cohort": cohort,
                 "n": int(both["image"].nunique()),
+                "fewest": int(both.groupby("seed")["image"].nunique().min()) if len(both) else 0,
                 "seeds": int(both["seed"].nunique()),
                 "mean_a": float(both["score_a"].mean()),
                 "mean_b": float(both["score_b"].mean()),
