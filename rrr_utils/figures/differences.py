@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from rrr_utils.figures.style import CHANCE, INK, STYLE, bars, check, theme
 
@@ -46,7 +47,7 @@ def differences(table: pd.DataFrame, *, margin: float | None = None) -> Figure:
         figure, several = plt.subplots(
             1,
             sides.nunique(),
-            figsize=(8.2 if sides.nunique() < 3 else 11, 1.2 + 0.32 * len(lines) + 0.3 * len(places) + 0.3 * wide),
+            figsize=(8.2, 1.2 + 0.32 * len(lines) + 0.3 * len(places) + 0.3 * wide),
             sharex=True,
             sharey=True,
             squeeze=False,
@@ -60,6 +61,11 @@ def differences(table: pd.DataFrame, *, margin: float | None = None) -> Figure:
                 _draw(axes, lines[row["head"], row["what"]], row)
             axes.grid(axis="y", visible=False)
             axes.set_title(side, loc="left")
+            if wide:
+                axes.xaxis.set_major_locator(MaxNLocator(3))
+        # A head may be longer than a column is wide: it lies over the next one.
+        several[0, 0].set_zorder(1)
+        several[0, 0].patch.set_visible(False)
         for head, height in places.items():
             several[0, 0].text(
                 0.005,
