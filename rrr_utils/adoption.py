@@ -124,10 +124,15 @@ def _check(model: keras.Model, size: int | None) -> int:
         raise ValueError(f"{model.name!r} gives {classes}; expected (None, classes). Pool or flatten its output.")
     open_sides = [side for side in shape[1:3] if side is not None]
     if not open_sides and size is None:
-        raise ValueError(f"{model.name!r} leaves its input's size open. Say it: adopt(model, size=224).")
+        raise ValueError(f"{model.name!r} leaves its input's size open. Say it: size=224.")
     side = size if size is not None else open_sides[0]
     if any(other != side for other in open_sides):
-        raise ValueError(f"{model.name!r} takes images of {shape[1]} x {shape[2]}, not the square of {side} asked for.")
+        raise ValueError(
+            f"{model.name!r} takes images of {shape[1]} x {shape[2]}; expected a square"
+            + (f" of {size}, as `size` asks for. " if size is not None else ". ")
+            + "Put layers in front that turn a square into what it takes: "
+            "keras.Sequential([keras.Input((size, size, 3)), keras.layers.Resizing(height, width), model])."
+        )
     return side
 
 

@@ -1,11 +1,13 @@
 """What makes a reader distrust the numbers of a model of one's own, in words, with what to look at first."""
 
 from collections.abc import Callable
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize
 
+from rrr_utils.explainers import READING
 from rrr_utils.explainers.base import as_forward
 from rrr_utils.figures.style import STYLE
 from rrr_utils.networks import Network
@@ -13,14 +15,17 @@ from rrr_utils.triage import BATCH, Triage
 
 #: What may have been done to raw RGB before `fit`, in the words of `preprocess`.
 PREPROCESSING = (None, "unit", "tf", "caffe", "torch")
+WHOLE = 0.95  # share of an image from which on a mask covers it
+FEW = 5  # answers, with fewer of which two explainers are not held against each other
 MANY = 0.25  # share of images without relevance from which on a reader is told
 
 
 def of(found: Triage, adopt: Callable[[str | None], Network], scaled: bool) -> list[str]:
     """Return what should be looked at before ``found`` is believed; mostly nothing.
 
-    Classes in another order, a model fed other than in training, masks that cover whole images or are black on white,
-    and maps without relevance.
+    Classes in another order, a model fed other than in training or that says the same of every image, masks that cover
+    whole images or are black on white, maps without relevance, explainers that contradict each other, and a Grad-CAM
+    that reads what lies before attention.
 
     Parameters
     ----------
@@ -32,35 +37,44 @@ def of(found: Triage, adopt: Callable[[str | None], Network], scaled: bool) -> l
     """
     answers = _of_answers(found, adopt, scaled)
     # Maps are of the labels: where the answers are in doubt, empty ones come from the same cause.
-    return [*answers, *_of_masks(found), *(() if answers else _of_maps(found))]
+    return [*answers, *_of_masks(found), *(() if answers else (*_of_maps(found), *_of_explainers(found)))]
 
 
 def _of_answers(found: Triage, adopt: Callable[[str | None], Network], scaled: bool) -> list[str]:
+    said_of_all = found.scores["predicted"].unique()
+    if len(said_of_all) == 1 and found.scores["label"].nunique() > 1:
+        only = found.data.classes[int(said_of_all[0])]
+        constant = [f"The model answers {only!r} on every image, which is right on {found.accuracy:.0%} of them."]
+    else:
+        constant = []
     original = found.backgrounds.set_index("background").loc["original"]
     guessing, images = 1 / found.network.classes, len(found.data.ids)
     guesses = original["low"] <= guessing
     if scaled and not guesses:
-        return []
+        return constant
     said = f"The model is right on {found.accuracy:.0%} of {images} images"
     said += f", which is not told from guessing ({guessing:.0%})." if guesses else "."
     best, order = _ordered(found)
     if guesses and best > original["high"]:
         return [f"{said} Its outputs seem to be in another order: with classes={order[:12]} it is right on {best:.0%}."]
     shares = {name: _accuracy(adopt(name), found) for name in PREPROCESSING}
-    best = max(shares.values())
-    if best > original["high"]:
-        names = " or ".join(f"preprocess={name!r}" for name, share in shares.items() if share == best)
+    better = {name: share for name, share in shares.items() if share > original["high"]}
+    if better:
+        # A few images do not tell one good scaling from another: all are named, the best first.
+        ranked = sorted(better, key=lambda name: -better[name])
+        names = ", ".join(f"with preprocess={name!r} it is right on {better[name]:.0%}" for name in ranked)
         return [
-            f"{said} It seems to have been trained on images scaled otherwise: with {names} it is right on {best:.0%}. "
-            "Name what was done before `fit`."
+            f"{said} It seems to have been trained on images scaled otherwise: {names}. Name what was done before "
+            "`fit`."
         ]
     if not guesses:
-        return []
+        return constant
     if found.accuracy > guessing and original["high"] == 1:
-        return [f"{said} These are too few images: give more."]
+        return [*constant, f"{said} These are too few images: give more."]
     return [
+        *constant,
         f"{said} If it is known to work, look at `preprocess` (does the model itself scale raw RGB from 0 to 255?) and "
-        f"at the order of `classes`: {', '.join(found.data.classes[:12])}."
+        f"at the order of `classes`: {', '.join(found.data.classes[:12])}.",
     ]
 
 
@@ -82,12 +96,12 @@ def _accuracy(network: Network, found: Triage) -> float:
 
 def _of_masks(found: Triage) -> list[str]:
     masks: NDArray[np.uint8] = found.data.masks
-    whole = np.array([mask.all() for mask in masks])
+    whole = np.array([mask.mean() > WHOLE for mask in masks])
     said = []
     if whole.any():
         said.append(
-            f"{whole.sum()} of {len(masks)} masks cover their whole image, where no map can miss the object. Expected "
-            "white on black."
+            f"{whole.sum()} of {len(masks)} masks cover their whole image or nearly so, where hardly any map can miss "
+            "the object. Expected white on black."
         )
     if whole.all():
         return said
@@ -110,9 +124,37 @@ def _of_maps(found: Triage) -> list[str]:
         name, rows = explainer.name, found.scores[found.scores["explainer"] == explainer.name]
         count, images = int(rows["zero_map"].sum()), len(rows)
         if count > MANY * images:
-            label = STYLE["explainer"][name].label.replace("\n", " ") if name in STYLE["explainer"] else name
             said.append(
-                f"{label} finds no relevance on {count} of {images} images: these have no score by it. Another "
+                f"{_label(name)} finds no relevance on {count} of {images} images: these have no score by it. Another "
                 "explainer, or another `layer`, may see more."
             )
     return said
+
+
+def _of_explainers(found: Triage) -> list[str]:
+    """Return which explainers call other answers doubtful, and what Grad-CAM cannot see."""
+    rows = found.scores[found.scores["correct"]]
+    above = rows.assign(above=rows["score"] - rows["chance"]).pivot(index="image", columns="explainer", values="above")
+    said = []
+    for one, other in combinations((each.name for each in found.explainers), 2):
+        known = above[[one, other]].dropna()
+        below = known < 0
+        either, both = int(below.any(axis=1).sum()), int(below.all(axis=1).sum())
+        if either >= FEW and both < either / 2:
+            said.append(
+                f"{_label(one)} and {_label(other)} contradict each other: of {either} right answers that score below "
+                f"chance by one of them, {both} do by both. Look at each by itself: worst(by={one!r})."
+            )
+    names = [layer.name for layer in found.network.model.layers]
+    read = names.index(found.network.grad_cam_layer) if found.network.grad_cam_layer else len(names)
+    behind = [type(layer).__name__ for layer in found.network.model.layers[read:]]
+    if any("Attention" in kind for kind in behind) and any(isinstance(each, READING) for each in found.explainers):
+        said.append(
+            f"Grad-CAM reads {names[read]}, and attention comes behind it, which moves what was seen to other places: "
+            "its map is of what the layer sees, not of what decides. Occlusion and LIME ask the whole model."
+        )
+    return said
+
+
+def _label(name: str) -> str:
+    return STYLE["explainer"][name].label.replace("\n", " ") if name in STYLE["explainer"] else name

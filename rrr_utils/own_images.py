@@ -37,7 +37,7 @@ def open_dataset(
     """
     root = _folder("images", pictures, "a folder with a subfolder of images for each class (images/cat/tom.jpg)")
     options: dict[str, Any] = {"images": str(root), "pictures": True}
-    if masks not in NETWORKS:
+    if not (isinstance(masks, str) and masks in NETWORKS):
         expected = "a folder of masks under their images' names (masks/cat/tom.png), or 'deeplab' or 'mask_rcnn'"
         options["masks"] = str(_folder("masks", masks, expected, NETWORKS))
     dataset = folder.open_dataset(None, options)
@@ -51,13 +51,22 @@ def open_dataset(
     if isinstance(classes, str) or not (classes is None or isinstance(classes, Sequence)):
         raise ValueError(f"`classes` must be a list in the order of the model's outputs, but {classes!r} was passed.")
     outputs = tuple(classes) if classes is not None else dataset.classes
+    twice = [name for name, count in Counter(outputs).items() if count > 1]
+    if twice:
+        raise ValueError(f"`classes` names {twice[0]!r} more than once; expected the model's outputs, each once.")
     for name in dataset.classes:
-        one_of("class", name, outputs)
+        if name not in outputs:
+            raise ValueError(
+                f"The folder {name!r} of {root} is none of `classes`, {list(outputs)[:12]}. Name the outputs as the "
+                f"folders are named, or the folders as the outputs.{nearest(name, outputs)}"
+            )
     for name in objects or ():
         one_of("objects", name, outputs)
     records = tuple(
         dataclasses.replace(record, label=outputs.index(dataset.classes[record.label])) for record in dataset.records
     )
+    if most is not None and (not isinstance(most, int) or isinstance(most, bool) or most < 1):
+        raise ValueError(f"`most` must be a whole number of images, at least 1, or None, but {most!r} was passed.")
     if most is not None and most < len(records):
         records = datasets.dataset.draw(records, most, seed, "folder")
     # A masker has to know the objects of classes that have images, and of no others.
@@ -68,6 +77,8 @@ def open_dataset(
 
 
 def _folder(option: str, path: Path | str, expected: str, others: Sequence[str] = ()) -> Path:
+    if not isinstance(path, str | Path):
+        raise ValueError(f"`{option}` must be the path of a folder, but {path!r} was passed. Expected {expected}.")
     whole = Path(path).expanduser().resolve()
     if not whole.is_dir():
         raise FileNotFoundError(

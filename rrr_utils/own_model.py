@@ -102,6 +102,11 @@ def examine(
     """
     for background in backgrounds:
         one_of("background", background, ("random", "other", "mean"))
+    if not isinstance(model, keras.Model | str | Path):
+        raise ValueError(
+            f"`model` must be a Keras model or the path of one, but a {type(model).__name__} was passed. Models of "
+            "other frameworks are not read; Occlusion and LIME explain any function from images to logits."
+        )
     named = not isinstance(model, keras.Model)
     loaded = saved_models.load(model) if named else model
     network = _adopt(loaded, preprocess, size)
@@ -113,7 +118,7 @@ def examine(
     dataset = own_images.open_dataset(images, masks, classes, objects, most, seed)
     if len(dataset.classes) != network.classes:
         raise ValueError(
-            f"{network.name} has {network.classes} outputs, but there are {len(dataset.classes)} classes: "
+            f"{network.name} tells {network.classes} classes apart, but there are {len(dataset.classes)} classes: "
             f"{list(dataset.classes)[:12]}. Name the outputs in their order with `classes`; those without images too."
         )
     masker = _masker(str(masks) if masks in own_images.NETWORKS else "outlines", dataset, mask_options or {})
@@ -123,6 +128,7 @@ def examine(
     with files.exclusive_lock(path / ".lock", f"Examining into {path}"):
         table = prepared.prepare(STUDY, name, dataset, masker, [network.size], path / "data", test_share=1, seed=seed)
         data = dataclasses.replace(prepared.load(path / "data", network.size), name=name)
+        _check_objects(data, backgrounds)
         scores = _scores(network, data, asked)
         changed = shift.accuracy_by_background(
             as_forward(network, BATCH), data, backgrounds, epoch=0, seed=seed
@@ -161,6 +167,11 @@ def _masker(source: str, dataset: Dataset, options: Mapping[str, Any]) -> Masker
         return open_masker(source, dataset, paths.data_dir(), **options)
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{error} Here that is mask_options={{'model': 'PATH'}}.") from error
+    except ValueError as error:
+        raise ValueError(
+            f"{error} Here the plain name of a class's object is said with objects={{'Abyssinian': 'cat'}}, and masks "
+            "of your own are given as a folder."
+        ) from error
 
 
 def _explainers(asked: Sequence[Any], network: Network, seed: int) -> tuple[Explainer, ...]:
@@ -186,6 +197,20 @@ def _explainers(asked: Sequence[Any], network: Network, seed: int) -> tuple[Expl
             f"which work on any model, or name a `layer` whose output is a map."
         )
     return tuple(made)
+
+
+def _check_objects(data: Prepared, backgrounds: Sequence[str]) -> None:
+    """Raise ``ValueError`` where no image shows anything but its object, or none could lend another its background."""
+    if data.masks.all():
+        raise ValueError(
+            f"All {len(data.ids)} masks cover their whole image, so that nothing could lie beside the object. Expected "
+            "white objects on black: are the masks all white, or of another kind?"
+        )
+    if "other" in backgrounds and len(data.ids) < 2:
+        raise ValueError(
+            "The background 'other' is that of another image, and there is one image with a mask. Give more images, or "
+            "leave it out: backgrounds=['random', 'mean']."
+        )
 
 
 def _label(network: Network, data: Prepared) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -22,6 +23,10 @@ _FOREIGN = {
     "Lambda": "code of its own, which would run here",
     "TFSMLayer": "a folder of TensorFlow operations beside the file, which would run here",
 }
+_OTHERS = (
+    "Models of other frameworks are not read: rebuild it in Keras and load its weights. (Occlusion and LIME explain "
+    "any function from images to logits, see rrr_utils.explainers.)"
+)
 # The layers of this package that a saved network may hold are registered where they are defined.
 REGISTERED = (preprocessing.Preprocess, adoption.Linear, adoption.TwoLogits)
 
@@ -55,13 +60,17 @@ def load(path: Path | str) -> keras.Model:
         raise BadModel(path, "it is a folder (a SavedModel?)", "Save the model again: model.save('model.keras').")
     with path.open("rb") as stream:
         start = stream.read(8)
+    if start[:4] == b"PK\x03\x04" and _is_pytorch(path):
+        raise BadModel(path, "it was written by PyTorch", _OTHERS)
     if start[:4] == b"PK\x03\x04":
         config, suffix = _keras_config(path), ".keras"
     elif start == b"\x89HDF\r\n\x1a\n":
         config, suffix = _hdf5_config(path), ".h5"
     else:
         raise BadModel(
-            path, f"it begins with {start!r}, as neither Keras' format nor HDF5 does", "Save the model with model.save."
+            path,
+            f"it begins with {start!r}, as neither Keras' format nor HDF5 does",
+            _OTHERS if path.suffix in (".onnx", ".pt", ".pth", ".tflite", ".pb") else "Save the model with model.save.",
         )
     for name in _classes(config):
         if name in _FOREIGN:
@@ -77,12 +86,23 @@ def load(path: Path | str) -> keras.Model:
         try:
             return keras.saving.load_model(named, compile=False, safe_mode=True)
         except Exception as error:  # whatever a configuration can name may fail to be built
+            foreign = re.search(r"Could not locate class '([^']+)'", str(error))
             raise BadModel(
                 path,
-                f"Keras {keras.__version__} refuses it ({type(error).__name__}: {str(error).strip()[:600]})",
+                f"it has a layer {foreign[1]}, whose class is not known here"
+                if foreign
+                else f"Keras {keras.__version__} refuses it ({type(error).__name__}: {str(error).strip()[:600]})",
                 "If it has layers of your own, import the module that registers them first "
                 "(@keras.saving.register_keras_serializable), or load it yourself and pass the model.",
             ) from error
+
+
+def _is_pytorch(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith("data.pkl") for name in archive.namelist())
+    except (OSError, zipfile.BadZipFile):
+        return False
 
 
 def _keras_config(path: Path) -> Any:

@@ -1,4 +1,4 @@
-"""Triage: which right answers are right for the wrong reason, worst first, and what a model's scores are."""
+"""Triage: a model's right answers, the most doubtful first, and what its scores are."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from rrr_utils import adoption, metric, statistics, verdicts
 from rrr_utils.choices import one_of
 from rrr_utils.explainers import Explainer
 from rrr_utils.explainers.base import as_forward
-from rrr_utils.networks import Network
+from rrr_utils.networks import Network, node_of
 from rrr_utils.prepared import Prepared
 
 BATCH = 32  # images at a time in the passes, which are compiled once
@@ -100,10 +100,12 @@ class Triage:
         return float(self.shift.loc[self.shift["background"] == "original", "accuracy"].iloc[0])
 
     def worst(self, n: int | None = None, by: str | None = None) -> pd.DataFrame:
-        """Return the right answers, those with the lowest score against chance first: right for the wrong reason.
+        """Return the right answers, those with the lowest score against chance first: the most doubtful ones.
 
         ``above`` is score minus chance, averaged over the explainers whose map has relevance, or that of the explainer
-        ``by``. Images without any relevance have no score and are not listed. Ties go to the surer answer.
+        ``by``; where it is below 0, less of the relevance lies on the object than chance would put there. It cannot
+        fall further below 0 than chance itself, so answers about small objects do not come first. Images without any
+        relevance have no score and are not listed. Ties go to the surer answer.
 
         Returns
         -------
@@ -151,12 +153,22 @@ class Triage:
         return {
             "model": f"{self.network.name}, {self.network.size} x {self.network.size} pixels, "
             f"{self.network.classes} classes",
-            "preprocessing": f"raw RGB from 0 to 255, scaled by {', '.join(scaling)}" if scaling else "none: raw RGB",
-            "Grad-CAM reads": self.network.grad_cam_layer or "nothing: the model has no convolution",
-            "images": f"{len(self.data.ids)} of {len(self.masks)} used" + (f" (left out: {out})" if out else ""),
+            "preprocessing": f"raw RGB from 0 to 255, scaled by {', '.join(scaling)}"
+            if scaling
+            else "raw RGB from 0 to 255 goes in; no layer in front of the model was recognised as scaling it",
+            "Grad-CAM reads": self._read(),
+            "images": f"{len(self.data.ids)} of {len(self.masks)} used"
+            + (f" (left out: {out}; `masks` of the result says which)" if out else ""),
             "masks": self.data.mask_source,
             "explainers": ", ".join(each.name for each in self.explainers),
         }
+
+    def _read(self) -> str:
+        name = self.network.grad_cam_layer
+        if not name:
+            return "nothing: the model has no convolution"
+        height, width = node_of(self.network.model, self.network.model.get_layer(name)).outputs[0].shape[1:3]
+        return f"{name}, {height} x {width} cells"
 
     def _ranked(self, right: bool, by: str | None) -> pd.DataFrame:
         names = [each.name for each in self.explainers]

@@ -165,7 +165,7 @@ def test_an_open_size_must_be_said():
     """A model for images of any size is adopted at the size that is passed."""
     inputs = keras.Input((None, None, 3))
     model = keras.Model(inputs, layers.Dense(2)(layers.GlobalMaxPooling2D()(layers.Conv2D(3, 3)(inputs))))
-    with pytest.raises(ValueError, match=r"adopt\(model, size=224\)"):
+    with pytest.raises(ValueError, match=r"open\. Say it: size=224"):
         networks.adopt(model)
     assert networks.adopt(model, size=16).model.input_shape == (None, 16, 16, 3)
 
@@ -213,7 +213,7 @@ def twins():
         (two_inputs, "has 2 inputs and 1 outputs"),
         (many_labels, "ends in 'sigmoid' over 4 outputs"),
         (grey, r"expected RGB images"),
-        (oblong, "8 x 9, not the square of 8"),
+        (oblong, r"8 x 9; expected a square\. Put layers in front .*Resizing"),
         (a_map, "Pool or flatten its output"),
         (twins, "need names of their own"),
     ],

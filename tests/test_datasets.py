@@ -381,6 +381,48 @@ def test_masks_of_0_and_1_or_0_to_255_are_read(tmp_path, values, area):
     assert dataset.outline(dataset.records[0]).sum() == area
 
 
+def test_label_images_are_no_masks(tmp_path):
+    """Objects by number with a border of 255, with and without a palette; three levels; a soft edge is none of them."""
+    options = own(tmp_path)
+    path = tmp_path / "masks/cat/a.png"
+    dataset = datasets.open_dataset("folder", None, options)
+    labels = np.zeros((20, 30), np.uint8)
+    labels[2:18, 2:28] = 255
+    labels[5:15, 5:25] = 1
+    mask(path, labels)
+    with pytest.raises(ValueError, match=r"has areas of the levels 0, 1, 255 and values up to 255; expected black and"):
+        dataset.outline(dataset.records[0])
+    voc = Image.fromarray(labels).convert("P")
+    voc.putpalette([0, 0, 0, 64, 0, 0] + [0, 0, 0] * 253 + [224, 224, 192])
+    voc.save(path)
+    with pytest.raises(ValueError, match=r"levels 0, 64, 224 .*np\.where\(labels == number, 255, 0\)"):
+        dataset.outline(dataset.records[0])
+    # A thin border fills no area, but the object is far from white.
+    labels[2:18, 2:28] = 0
+    labels[4:16, 4:26] = 255
+    labels[5:15, 5:25] = 1
+    mask(path, labels)
+    with pytest.raises(ValueError, match=r"levels 0, 1 and values up to 255"):
+        dataset.outline(dataset.records[0])
+    soft = np.full((20, 30), 0, np.uint8)
+    soft[4:16, 4:26] = 128
+    soft[5:15, 5:25] = 255
+    mask(path, soft)
+    assert dataset.outline(dataset.records[0]).sum() == 12 * 22
+    path.unlink()
+    Image.fromarray(soft).resize((30, 20)).save(tmp_path / "masks/cat/a.jpg", quality=70)
+    dataset = datasets.open_dataset("folder", None, options)
+    assert abs(dataset.outline(dataset.records[0]).sum() - 12 * 22) < 40
+
+
+def test_files_of_another_kind_are_counted(tmp_path):
+    """A folder with TIFF among its images says how many were left out."""
+    options = own(tmp_path)
+    for name in ("x.tiff", "y.tiff", ".hidden"):
+        (tmp_path / "mine/cat" / name).write_bytes(b"")
+    assert datasets.open_dataset("folder", None, options).notes == ("2 files that end in .tiff were left out",)
+
+
 @pytest.mark.parametrize(("white", "area"), [(1, 300), (255, 300), (65_535, 300)])
 def test_masks_of_16_bits_are_read_by_their_levels(tmp_path, white, area):
     """As OpenCV and scikit-image write them: half of the picture is white, whatever white is there."""

@@ -1,5 +1,6 @@
 """A model of one's own: found to be wrong where it is, its doubtful answers first, and a report that stands alone."""
 
+import dataclasses
 import re
 import struct
 from html.parser import HTMLParser
@@ -11,8 +12,8 @@ import pytest
 from PIL import Image
 
 import rrr_utils as rrr
-from rrr_utils import files, own_images, report
-from rrr_utils.explainers import Occlusion
+from rrr_utils import doubts, files, own_images, report
+from rrr_utils.explainers import LIME, Occlusion
 
 layers = keras.layers
 
@@ -230,8 +231,14 @@ def test_another_order_of_the_classes_is_noticed(example, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"classes": ["cross", "disk", "star"]}, "has 2 outputs, but there are 3 classes"),
-        ({"classes": ["cross", "dsik"]}, "Did you mean"),
+        ({"classes": ["cross", "disk", "star"]}, "tells 2 classes apart, but there are 3 classes"),
+        ({"classes": ["cross", "dsik"]}, "The folder 'disk' of .* is none of `classes`.* Did you mean 'dsik'"),
+        ({"classes": ["cross", "disk", "disk"]}, "names 'disk' more than once"),
+        ({"model": object()}, "Keras model or the path of one, but a object was passed. Models of other frameworks"),
+        ({"images": ["a"]}, "`images` must be the path of a folder"),
+        ({"masks": None}, "`masks` must be the path of a folder, but None"),
+        ({"most": 0}, "`most` must be a whole number of images, at least 1"),
+        ({"most": "10"}, "`most` must be a whole number"),
         ({"explainers": ["grad_camm"]}, "Did you mean 'grad_cam'"),
         ({"explainers": "lime"}, "must be a list"),
         ({"explainers": ["lime", "lime"]}, "must differ"),
@@ -240,7 +247,7 @@ def test_another_order_of_the_classes_is_noticed(example, tmp_path):
         ({"preprocess": keras.applications.mobilenet.preprocess_input}, "must be a name, such as 'mobilenet'"),
         ({"layer": "conv33"}, "Did you mean 'conv3'"),
         ({"backgrounds": ["meen"]}, "Did you mean 'mean'"),
-        ({"masks": "deeplab"}, "cannot find .*cross"),
+        ({"masks": "deeplab"}, "cannot find .*cross.*objects="),
     ],
 )
 def test_mistakes_are_found_before_anything_is_computed(example, tmp_path, changes, words):
@@ -379,6 +386,69 @@ def test_few_right_answers_are_no_fault_of_the_model(tmp_path):
     assert "right on 100% of 2 images, which is not told from guessing (50%). These are too few" in found.notes[0]
 
 
+def test_all_preprocessings_with_which_a_model_works_are_named(tmp_path):
+    """Twelve dark and twelve light images do not tell four scalings apart: all are named, the best ones first.
+
+    By "tf" the grey 180 of one light image becomes 0.41, below the threshold of 0.5; raw, even 5 is above it.
+    """
+    images, masks = squares(tmp_path, {"dark": [5] * 12, "light": [200] * 11 + [180]})
+    asked = {"explainers": ["occlusion"], "backgrounds": ["mean"], "out": tmp_path}
+    note = rrr.examine(brighter(0.5), images, masks, **asked).notes[0]
+    told = re.findall(r"with preprocess='(\w+)' it is right on (\d+)%", note)
+    assert sorted(told[:3]) == [("caffe", "100"), ("torch", "100"), ("unit", "100")]
+    assert told[3:] == [("tf", "96")]
+
+
+def test_a_model_that_says_one_thing_is_noticed(tmp_path):
+    """Right on three of four images, and not told from a model that does not look: it answers one class alone."""
+    images, masks = squares(tmp_path, {"dark": [5] * 30, "light": [6] * 4})
+    found = rrr.examine(
+        brighter(0.09), images, masks, preprocess="unit", explainers=["occlusion"], backgrounds=["mean"], out=tmp_path
+    )
+    assert "The model answers 'dark' on every image, which is right on 88% of them." in found.notes
+
+
+def test_explainers_that_contradict_each_other_are_noticed(by_hand):
+    """Of twelve right answers six are below chance by one explainer, and two others by the other: none by both."""
+    rows = pd.concat([by_hand.scores.iloc[[0]]] * 24, ignore_index=True)
+    rows["image"] = [f"left/{number}" for number in range(12)] * 2
+    rows["explainer"] = ["occlusion"] * 12 + ["lime"] * 12
+    rows["correct"], rows["chance"] = True, 0.5
+    rows["score"] = [0.4] * 6 + [0.6] * 6 + [0.6] * 6 + [0.4] * 2 + [0.6] * 4
+    two = dataclasses.replace(by_hand, scores=rows, explainers=(Occlusion(), LIME()))
+    (note,) = doubts._of_explainers(two)
+    assert "Occlusion and LIME contradict each other: of 8 right answers" in note
+    assert "below chance by one of them, 0 do by both" in note
+    agree = dataclasses.replace(two, scores=rows.assign(score=([0.4] * 6 + [0.6] * 6) * 2))
+    assert not doubts._of_explainers(agree)
+    few = dataclasses.replace(two, scores=rows[rows["image"].isin(["left/0", "left/6", "left/7", "left/11"])])
+    assert not doubts._of_explainers(few)
+
+
+def test_grad_cam_before_attention_is_noticed(tmp_path):
+    """A small transformer on patches: its only convolution cuts patches, and attention mixes them."""
+    inputs = keras.Input((16, 16, 3))
+    patches = layers.Reshape((16, 4))(layers.Conv2D(4, 4, strides=4, name="patches")(inputs))
+    mixed = layers.MultiHeadAttention(1, 4)(patches, patches)
+    model = keras.Model(inputs, layers.Dense(2)(layers.GlobalAveragePooling1D()(mixed)))
+    images, masks = squares(tmp_path, {"dark": [5, 50, 90], "light": [40, 200, 250]})
+    asked = {"backgrounds": ["mean"], "out": tmp_path}
+    found = rrr.examine(model, images, masks, explainers=["grad_cam"], **asked)
+    notes = doubts._of_explainers(found)
+    assert any("Grad-CAM reads patches, and attention comes behind it" in note for note in notes)
+    assert "Grad-CAM reads: patches, 4 x 4 cells" in str(found)
+    assert not doubts._of_explainers(dataclasses.replace(found, explainers=(Occlusion(),)))
+
+
+def test_one_image_has_no_other_background(tmp_path):
+    """Said before anything is scored, with what to leave out."""
+    images, masks = squares(tmp_path, {"dark": [5]})
+    asked = {"preprocess": "unit", "classes": ["dark", "light"], "explainers": ["occlusion"], "out": tmp_path / "out"}
+    with pytest.raises(ValueError, match=r"there is one image with a mask.*backgrounds=\['random', 'mean'\]"):
+        rrr.examine(brighter(0.09), images, masks, **asked)
+    assert not (tmp_path / "out" / "scores.parquet").exists()
+
+
 def test_maps_that_say_nothing_are_noticed(tmp_path):
     """Covered with black, no dark image becomes less dark: half of the images have no relevance, and a note says so."""
     images, masks = squares(tmp_path, {"dark": [5] * 12, "light": [40] * 12})
@@ -405,8 +475,11 @@ def test_masks_that_say_nothing_are_noticed(tmp_path):
         write(tmp_path / "alpha" / path.relative_to(masks), np.dstack([np.full((16, 16, 3), 255, np.uint8), grey]))
     found = rrr.examine(constant, images, tmp_path / "inverted", **asked, out=tmp_path / "out")
     assert any("white along 100% of the images' borders" in note for note in found.notes)
+    with pytest.raises(ValueError, match=r"All 4 masks cover their whole image.* white objects on black"):
+        rrr.examine(constant, images, tmp_path / "white", **asked, out=tmp_path / "out")
+    write(tmp_path / "white/dark/0.png", np.array(Image.open(masks / "dark/0.png")))
     found = rrr.examine(constant, images, tmp_path / "white", **asked, out=tmp_path / "out")
-    assert any("4 of 4 masks cover their whole image" in note for note in found.notes)
+    assert any("3 of 4 masks cover their whole image" in note for note in found.notes)
     with pytest.raises(ValueError, match=r"'dark/0': .*alpha/dark/0\.png is transparent in places .*Save it without"):
         rrr.examine(constant, images, tmp_path / "alpha", **asked, out=tmp_path / "out")
 

@@ -79,12 +79,19 @@ def test_what_is_no_model_is_refused_with_the_reason(folder, tmp_path):
     config = json.loads(zipfile.ZipFile(folder / "model.keras").read("config.json"))
     config["config"]["layers"][1] |= {"class_name": "Mine", "module": "mine", "registered_name": "mine>Mine"}
     unknown = repacked(folder / "model.keras", tmp_path / "mine.keras", {"config.json": json.dumps(config)})
+    onnx = tmp_path / "model.onnx"
+    onnx.write_bytes(b"\x08\x08\x12\x07pytorch")
+    torch = tmp_path / "model.pt"
+    with zipfile.ZipFile(torch, "w") as archive:
+        archive.writestr("model/data.pkl", b"")
     for path, words in (
         (folder / "alone.weights.h5", "weights and no model"),
         (text, "neither Keras' format nor HDF5"),
         (torn, "damaged"),
         (strange, "not exactly"),
-        (unknown, "import the module that registers them"),
+        (unknown, r"it has a layer Mine, whose class is not known here\. If .* import the module that registers them"),
+        (onnx, "Models of other frameworks are not read"),
+        (torch, "it was written by PyTorch"),
         (tmp_path, "a folder"),
     ):
         with pytest.raises(saved_models.BadModel, match=words) as caught:

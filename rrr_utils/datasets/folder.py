@@ -1,5 +1,6 @@
 """Images of one's own: a folder of a subfolder for each class, and masks in a folder of the same layout."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,10 @@ from rrr_utils.datasets.dataset import Dataset, NoOutline, Record, files_of, sam
 
 # What is white in a mask file, by its kind: the lowest of these that no pixel exceeds.
 _WHITE = (1, 255, 65_535)
+# A level is an area, and not the soft edge of one, if so large a share of a mask has it along with all neighbours.
+_AREA = 0.005
+# Lossy formats spread black and white over levels nearby.
+_LOSSY, _NEARBY = (".jpg", ".jpeg", ".webp"), 32
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,8 @@ class Folder(Dataset):
 
         A mask file is white (255, or 1; of 16 bits also 65,535) on black: a pixel is of the object from half of white
         upwards. Raises ``NoOutline`` that names the file which is missing or damaged, and ``ValueError`` for a mask of
-        another size than its image, one that is transparent in places, and one with other levels.
+        another size than its image, one that is transparent in places, and one with other levels, such as a label
+        image that numbers objects or marks their borders.
         """
         if self.masks is None:
             raise NoOutline(record, "no folder of masks was given; set the option `masks`")
@@ -67,6 +73,13 @@ class Folder(Dataset):
             raise ValueError(
                 f"The mask {mask} has values up to {highest}; expected 0 and 255, or 0 and 1, or 0 and 65,535. If it "
                 "numbers several objects, write one black and white mask of the object that the class names."
+            )
+        areas = _areas(values // _NEARBY * _NEARBY if mask.suffix.lower() in _LOSSY else values)
+        if len(areas) > 2 or 0 < max(areas, default=0) < half <= highest:
+            raise ValueError(
+                f"The mask {mask} has areas of the levels {', '.join(map(str, areas))} and values up to {highest}; "
+                "expected black and white. It seems to number objects or to mark their borders: write one mask of the "
+                "object that the class names, np.where(labels == number, 255, 0)."
             )
         return (values >= half).astype(np.float32)
 
@@ -100,6 +113,15 @@ def open_dataset(data_dir: Path | str | None, options: Mapping[str, Any]) -> Fol
         notes=_notes(root, pictures, outlines, masks),
         masks=masks,
     )
+
+
+def _areas(values: NDArray[np.int64]) -> list[int]:
+    """Return the levels that each fill more than a little of a mask, the darkest first."""
+    middle = values[1:-1, 1:-1]
+    neighbours = (values[:-2, 1:-1], values[2:, 1:-1], values[1:-1, :-2], values[1:-1, 2:])
+    inside = np.logical_and.reduce([middle == each for each in neighbours])
+    levels, counts = np.unique(middle[inside], return_counts=True)
+    return [int(level) for level in levels[counts > _AREA * values.size]]
 
 
 def _existing(option: str, value: str, data_dir: Path | str | None) -> Path:
@@ -136,6 +158,12 @@ def _by_name(root: Path) -> dict[str, Path]:
 def _notes(root: Path, pictures: dict[str, Path], outlines: dict[str, Path], masks: Path | None) -> tuple[str, ...]:
     loose = sum(path.suffix.lower() in files.SUFFIXES for path in root.iterdir() if path.is_file())
     notes = [f"{loose} images lie beside the class folders and were left out"] if loose else []
+    kinds = Counter(
+        path.suffix
+        for path in root.glob("*/**/*")
+        if path.is_file() and path.suffix.lower() not in files.SUFFIXES and not path.name.startswith(".")
+    )
+    notes += [f"{count} files that end in {suffix or 'nothing'} were left out" for suffix, count in kinds.items()]
     if masks is not None:
         bare, strays = len(pictures.keys() - outlines.keys()), len(outlines.keys() - pictures.keys())
         notes += [f"{bare} images have no mask"] if bare else []

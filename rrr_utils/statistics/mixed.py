@@ -27,8 +27,8 @@ def mixed(
     A score's difference under one seed on one image is the sum of the mean difference, an effect of the seed, one of
     the image, and a rest; all three are drawn from normal distributions whose variances are fitted by REML
     (statsmodels). So the interval is for *another* training on *other* images, where the bootstrap of
-    :func:`~rrr_utils.statistics.paired` draws none but the seeds at hand. With s seeds the interval takes Student's t with
-    s - 1 degrees of freedom, which few seeds make wide; where seeds do not differ at all it is cautious.
+    :func:`~rrr_utils.statistics.paired` draws none but the seeds at hand. With s seeds the interval takes Student's t
+    with s - 1 degrees of freedom, which few seeds make wide; where seeds do not differ at all it is cautious.
 
     Parameters are those of :func:`~rrr_utils.statistics.paired`.
 
