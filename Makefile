@@ -32,7 +32,7 @@ TOO_LARGE = not vgg16 and not whole_passes
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help study test test-backends plan book serve lab notebooks lint lock publish bench bench-quick bench-page bench-peers bench-designs relatives recompute viewer validate venv clean
+.PHONY: help study test test-backends plan book serve lab notebooks lint lock publish bench bench-quick bench-page bench-peers bench-designs bench-precision relatives recompute viewer validate venv clean
 
 help: ## this list
 	@echo "make study            run the study '$(STUDY)' and build its book; goes on where it was stopped"
@@ -106,6 +106,9 @@ relatives: bench-peers ## score the same maps with Quantus, and draw the book's 
 
 bench-designs: $(READY) ## measure LIME's designs of perturbations; needs RRR_DATA_DIR and hours, goes on where it was stopped
 	$(BIN) benchmarks/lime_designs.py
+
+bench-precision: $(READY) ## compare LIME's scores in bfloat16 with float32; needs a run of study cpu, half an hour, goes on where it was stopped
+	$(BIN) benchmarks/lime_precision.py
 
 lint: $(READY) ## style and types
 	@echo "== Style and types"
