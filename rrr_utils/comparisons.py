@@ -258,7 +258,7 @@ def _compared(wanted: _Wanted, cohort: str, random_effects: bool) -> pd.DataFram
     if cohort == "compared":
         scores, start, cohort = scores[select(scores, a) | select(scores, b)], [], "common"
     asked: dict[str, Any] = {"by": ("explainer",), "cohort": cohort, "ignore_epochs": start}
-    found = paired(scores, a, b, resamples=_RESAMPLES, **asked)
+    found = paired(scores, a, b, resamples=_RESAMPLES, corrected=False, **asked)
     if random_effects:
         again = mixed(scores, a, b, **asked).rename(columns={"low": "mixed_low", "high": "mixed_high"})
         found = found.merge(again[["explainer", "mixed_low", "mixed_high", "seed_sd", "image_sd"]], on="explainer")
