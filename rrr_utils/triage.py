@@ -167,8 +167,8 @@ class Triage:
         name = self.network.grad_cam_layer
         if not name:
             return "nothing: the model has no convolution"
-        height, width = node_of(self.network.model, self.network.model.get_layer(name)).outputs[0].shape[1:3]
-        return f"{name}, {height} x {width} cells"
+        shape = node_of(self.network.model, self.network.model.get_layer(name)).outputs[0].shape
+        return f"{name}, {shape[1]} x {shape[2]} cells" if len(shape) == 4 else f"{name}, which is no map"
 
     def _ranked(self, right: bool, by: str | None) -> pd.DataFrame:
         names = [each.name for each in self.explainers]

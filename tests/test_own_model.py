@@ -438,6 +438,8 @@ def test_grad_cam_before_attention_is_noticed(tmp_path):
     assert any("Grad-CAM reads patches, and attention comes behind it" in note for note in notes)
     assert "Grad-CAM reads: patches, 4 x 4 cells" in str(found)
     assert not doubts._of_explainers(dataclasses.replace(found, explainers=(Occlusion(),)))
+    flat = dataclasses.replace(found.network, grad_cam_layer=found.network.model.layers[-1].name)
+    assert "which is no map" in str(dataclasses.replace(found, network=flat))
 
 
 def test_one_image_has_no_other_background(tmp_path):
