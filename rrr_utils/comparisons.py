@@ -34,6 +34,7 @@ class Rules(NamedTuple):
     others: bool = False
 
 
+HERE = Rules()
 # Other choices that could have been made, by the name that a table gives them.
 OTHERWISE = {
     "right at the epochs compared": Rules(cohort="compared"),
@@ -47,7 +48,7 @@ def measured(
     scores: pd.DataFrame,
     history: pd.DataFrame,
     masks: pd.DataFrame,
-    rules: Rules = Rules(),  # noqa: B008, a tuple
+    rules: Rules = HERE,
     random_effects: bool = True,
 ) -> pd.DataFrame:
     """Return every comparison that the claims ask for and the tables hold, one row each.
@@ -84,9 +85,9 @@ def otherwise(table: pd.DataFrame, scores: pd.DataFrame, history: pd.DataFrame, 
     by ``claim`` and ``run``, with the columns ``here`` and one for each choice, which is empty where it changes
     nothing.
     """
-    here_rows = {Rules().cohort: table}
-    cohorts = sorted({rules.cohort for rules in OTHERWISE.values()} - set(here_rows))
-    rows = here_rows | {cohort: _rows(scores, history, masks, cohort, random_effects=False) for cohort in cohorts}
+    rows = {HERE.cohort: table}
+    for cohort in sorted({rules.cohort for rules in OTHERWISE.values()} - set(rows)):
+        rows[cohort] = _rows(scores, history, masks, cohort, random_effects=False)
 
     def read(rules: Rules) -> pd.Series:
         found = verdicts(_judged(rows[rules.cohort], scores, history, rules))
@@ -95,7 +96,7 @@ def otherwise(table: pd.DataFrame, scores: pd.DataFrame, history: pd.DataFrame, 
         words = found["verdict"] + ", " + found["held"].astype(str) + " of " + found["asked"].astype(str)
         return words.set_axis(pd.MultiIndex.from_arrays([found["claim"], run], names=["claim", "run"]))
 
-    here = read(Rules())
+    here = read(HERE)
     others = {name: read(rules).reindex(here.index) for name, rules in OTHERWISE.items()}
     return pd.DataFrame({"here": here, **{name: words.where(words != here, "") for name, words in others.items()}})
 

@@ -86,6 +86,11 @@ def test_the_first_page_says_what_its_table_says():
         assert drop < value["accuracy_original_original"] - value["accuracy_original_other"]
         for explainer in EXPLAINERS:
             assert value[f"score_{kind}_{explainer}"] > value[f"score_original_{explainer}_high"], explainer
+    for explainer in EXPLAINERS:
+        of_kinds = [value[f"score_{kind}_{explainer}"] for kind in ("original", "masked", "swapped")]
+        assert of_kinds == sorted(of_kinds), "they are said to stand in one order"
+        below = value[f"above_original_{explainer}_high"] < 0
+        assert below == (explainer != "lime"), "LIME alone is said not to be below chance"
     assert value["n_seeds"] > 1
 
 
