@@ -76,7 +76,7 @@ SETTLED = 50
 # Of the table of comparisons.
 COLUMNS = (
     *("claim", "data", "network", "what", "a", "b", "difference", "low", "high", "n", "fewest", "seeds"),
-    *("p", "p_holm", "mixed_low", "mixed_high", "seed_sd", "image_sd", "expected", "finding"),
+    *("p", "p_holm", "mixed_low", "mixed_high", "seed_sd", "image_sd", "by_image", "expected", "finding"),
 )
 
 
@@ -175,7 +175,8 @@ def numbers(table: pd.DataFrame) -> dict[str, float]:
     scores. Of ``flats`` accuracies that should stay, the intervals are ``half_low`` to ``half_high`` wide to either
     side; in ``blind`` of them this is more than the margin, or there is one seed, so that no two accuracies could have
     been called alike. ``decided`` comparisons of scores hold or say the contrary by their direction and have a mixed
-    model, whose interval holds zero in ``open`` of them.
+    model, whose interval holds zero in ``open`` of them. Of ``accuracies`` that are compared, ``by_image`` are compared
+    image by image.
     """
     scored = table[(table["what"] != "accuracy") & (table["expected"] != "alike")]
     held = scored[scored["finding"] == HOLDS]
@@ -189,6 +190,8 @@ def numbers(table: pd.DataFrame) -> dict[str, float]:
         "half_low": float(half.min()),
         "half_high": float(half.max()),
         "blind": int(((half > ACCURACY_MARGIN) | (flat["seeds"] == 1)).sum()),
+        "accuracies": int((table["what"] == "accuracy").sum()),
+        "by_image": int(table["by_image"].eq(True).sum()),
         "decided": len(decided),
         "open": int(((decided["mixed_low"] <= 0) & (decided["mixed_high"] >= 0)).sum()),
     }

@@ -11,6 +11,7 @@ from rrr_utils.claims import COLUMNS, HOLDS, finding, verdicts
 from rrr_utils.statistics import holm, mixed, paired
 from rrr_utils.statistics.cohorts import select
 from rrr_utils.statistics.intervals import drop_interval
+from rrr_utils.statistics.proportions import paired_accuracies
 
 _RUN = ["strategy", "trained_on"]
 _GROUP = ["study", "data", "network"]
@@ -48,6 +49,7 @@ def measured(
     scores: pd.DataFrame,
     history: pd.DataFrame,
     masks: pd.DataFrame,
+    answers: pd.DataFrame,
     rules: Rules = HERE,
     random_effects: bool = True,
 ) -> pd.DataFrame:
@@ -55,12 +57,15 @@ def measured(
 
     Scores are compared on test images at the last scored epoch, image by image, on the images that all compared runs
     get right (:func:`rrr_utils.statistics.paired`); p values are corrected by Holm's method for all rows together.
-    Accuracies are compared on all test images by Newcombe's interval, stretched over the seeds.
+    Accuracies are compared on all test images, image by image (:func:`rrr_utils.statistics.paired_accuracies`) where
+    both sides have answers under the same seeds; where they have not, by Newcombe's interval for two samples, which is
+    wider, stretched over the seeds.
 
     Parameters
     ----------
-    scores, history, masks
+    scores, history, masks, answers
         The tables of a study (see ``rrr_utils.tables``). Rows with a ``variant`` or the authors' protocol do not count.
+        Answers may lack runs, or all of them.
     rules
         Other choices than those.
     random_effects
@@ -71,14 +76,17 @@ def measured(
     Columns ``claim``, ``data``, ``network``, ``what`` (an explainer, or "accuracy"), ``a``, ``b``, ``difference`` (a
     minus b), ``low``, ``high``, ``n`` images, of which each seed has at least ``fewest``, ``seeds``, ``p``, ``p_holm``,
     ``expected`` ("above", "below" or "alike") and ``finding``: holds, does not hold, undecided, or undecided (one
-    seed). Of scores also what a mixed model with seeds and images as random effects says
-    (:func:`rrr_utils.statistics.mixed`), which decides nothing: ``mixed_low``, ``mixed_high``, ``seed_sd``,
-    ``image_sd``. No row where nothing can be compared.
+    seed). Of accuracies also ``by_image``: whether they were compared image by image. Of scores also what a mixed model
+    with seeds and images as random effects says (:func:`rrr_utils.statistics.mixed`), which decides nothing:
+    ``mixed_low``, ``mixed_high``, ``seed_sd``, ``image_sd``. No row where nothing can be compared.
     """
-    return _judged(_rows(scores, history, masks, rules.cohort, random_effects), scores, history, rules)
+    rows = _rows(scores, history, masks, answers, rules.cohort, random_effects)
+    return _judged(rows, scores, history, rules)
 
 
-def otherwise(table: pd.DataFrame, scores: pd.DataFrame, history: pd.DataFrame, masks: pd.DataFrame) -> pd.DataFrame:
+def otherwise(
+    table: pd.DataFrame, scores: pd.DataFrame, history: pd.DataFrame, masks: pd.DataFrame, answers: pd.DataFrame
+) -> pd.DataFrame:
     """Return how each verdict would read had another choice of :data:`OTHERWISE` been made.
 
     ``table`` is what :func:`measured` returns for the others. One row for each claim and run that a comparison tests,
@@ -87,7 +95,7 @@ def otherwise(table: pd.DataFrame, scores: pd.DataFrame, history: pd.DataFrame, 
     """
     rows = {HERE.cohort: table}
     for cohort in sorted({rules.cohort for rules in OTHERWISE.values()} - set(rows)):
-        rows[cohort] = _rows(scores, history, masks, cohort, random_effects=False)
+        rows[cohort] = _rows(scores, history, masks, answers, cohort, random_effects=False)
 
     def read(rules: Rules) -> pd.Series:
         found = verdicts(_judged(rows[rules.cohort], scores, history, rules))
@@ -163,22 +171,35 @@ class _Wanted(NamedTuple):
     expected: str
 
 
+class _Tested(NamedTuple):
+    """What is known of a network's test accuracy: the history, the answers, and how many test images there are."""
+
+    history: pd.DataFrame
+    answers: pd.DataFrame
+    n: int
+
+
 def _plain(scores: pd.DataFrame) -> pd.DataFrame:
     """Return the rows that claims are about: of test images, by the explainers as they are."""
     return scores[(scores["split"] == "test") & (scores["variant"] == "") & (scores["protocol"] == "ours")]
 
 
 def _rows(
-    scores: pd.DataFrame, history: pd.DataFrame, masks: pd.DataFrame, cohort: str, random_effects: bool
+    scores: pd.DataFrame,
+    history: pd.DataFrame,
+    masks: pd.DataFrame,
+    answers: pd.DataFrame,
+    cohort: str,
+    random_effects: bool,
 ) -> pd.DataFrame:
     """Return all comparisons with their intervals and p values, before anything is decided."""
     parts = []
     for key, part in _plain(scores).groupby(_GROUP, sort=True):
-        own = history[(history[_GROUP] == list(key)).all(axis=1)]
-        n = _test_images(masks, key)
+        own, given = (table[(table[_GROUP] == list(key)).all(axis=1)] for table in (history, answers))
+        tested = _Tested(own[own["split"] == "test"], given, _test_images(masks, key))
         wanted = [*_strategies(part), *_masked(part, str(key[1]))]
         rows = [_compared(each, cohort, random_effects) for each in wanted]
-        rows += [*_masked_accuracies(part, own, n, str(key[1])), *_flat(own, n)]
+        rows += [*_masked_accuracies(tested, set(part["strategy"]), str(key[1])), *_flat(tested)]
         parts += [each.assign(data=str(key[1]), network=str(key[2])) for each in rows if len(each)]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[*COLUMNS])
 
@@ -227,14 +248,14 @@ def _masked(scores: pd.DataFrame, data: str) -> Iterator[_Wanted]:
             yield _Wanted(part, claim, a, b, expected)
 
 
-def _masked_accuracies(scores: pd.DataFrame, history: pd.DataFrame, n: int, data: str) -> Iterator[pd.DataFrame]:
+def _masked_accuracies(tested: _Tested, strategies: set[str], data: str) -> Iterator[pd.DataFrame]:
     """Yield the same of accuracies."""
     claim, expected = ("masked: nothing", "alike") if _said_nothing(data) else ("masked: accuracy", "below")
-    for strategy, part in history[history["split"] == "test"].groupby("strategy", sort=True):
-        if strategy in set(scores["strategy"]) and {"masked", "original"} <= set(part["trained_on"]):
-            end = part[part["epoch"] == part["epoch"].max()]
-            a, b = (end[end["trained_on"] == kind] for kind in ("masked", "original"))
-            yield _accuracies(claim, a, b, n, expected, "masked", "original")
+    for strategy, part in tested.history.groupby("strategy", sort=True):
+        if strategy in strategies and {"masked", "original"} <= set(part["trained_on"]):
+            end = {"strategy": strategy, "epoch": part["epoch"].max()}
+            a, b = ({**end, "trained_on": kind} for kind in ("masked", "original"))
+            yield _accuracies(tested, claim, a, b, expected, "masked", "original")
 
 
 def _said_nothing(data: str) -> bool:
@@ -243,13 +264,13 @@ def _said_nothing(data: str) -> bool:
     return data.startswith("dogs-vs-cats")
 
 
-def _flat(history: pd.DataFrame, n: int) -> Iterator[pd.DataFrame]:
+def _flat(tested: _Tested) -> Iterator[pd.DataFrame]:
     """Yield the test accuracy of each strategy at its last epoch against its first."""
-    tuned = history[(history["split"] == "test") & (history["trained_on"] == "original")]
+    tuned = tested.history[tested.history["trained_on"] == "original"]
     for strategy, part in tuned[tuned["strategy"] != "head"].groupby("strategy", sort=True):
         first, end = int(part["epoch"].min()), int(part["epoch"].max())
-        a, b = (part[part["epoch"] == epoch] for epoch in (end, first))
-        yield _accuracies("flat", a, b, n, "alike", f"{strategy}, epoch {end}", f"epoch {first}")
+        a, b = ({"strategy": strategy, "trained_on": "original", "epoch": epoch} for epoch in (end, first))
+        yield _accuracies(tested, "flat", a, b, "alike", f"{strategy}, epoch {end}", f"epoch {first}")
 
 
 def _compared(wanted: _Wanted, cohort: str, random_effects: bool) -> pd.DataFrame:
@@ -277,20 +298,29 @@ def _direction(differences: pd.Series, others: bool) -> list[str]:
 
 
 def _accuracies(
-    claim: str, a: pd.DataFrame, b: pd.DataFrame, n: int, expected: str, name_a: str, name_b: str
+    tested: _Tested,
+    claim: str,
+    a: Mapping[str, object],
+    b: Mapping[str, object],
+    expected: str,
+    name_a: str,
+    name_b: str,
 ) -> pd.DataFrame:
-    both = a[["seed", "accuracy"]].merge(b[["seed", "accuracy"]], on="seed", suffixes=("_a", "_b"))
-    if both.empty or not n:
+    named = {"claim": claim, "what": "accuracy", "a": name_a, "b": name_b, "expected": expected}
+    left, right = (tested.history[select(tested.history, side)][["seed", "accuracy"]] for side in (a, b))
+    both = left.merge(right, on="seed", suffixes=("_a", "_b"))
+    if both.empty or not tested.n:
         return pd.DataFrame()
+    paired = paired_accuracies(tested.answers, a, b)
+    if len(paired) and (paired[["seeds", "fewest"]] == [len(both), tested.n]).all(axis=None):
+        return paired.assign(**named, by_image=True)
     each = both["accuracy_a"] - both["accuracy_b"]
+    n = tested.n
     low, high = drop_interval(both["accuracy_a"].mean() * n, n, both["accuracy_b"].mean() * n, n)
     return pd.DataFrame(
         [
             {
-                "claim": claim,
-                "what": "accuracy",
-                "a": name_a,
-                "b": name_b,
+                **named,
                 "difference": float(each.mean()),
                 "low": min(low, float(each.min())),
                 "high": max(high, float(each.max())),
@@ -298,7 +328,7 @@ def _accuracies(
                 "fewest": n,
                 "seeds": len(both),
                 "p": float("nan"),
-                "expected": expected,
+                "by_image": False,
             }
         ]
     )

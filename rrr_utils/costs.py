@@ -113,7 +113,7 @@ def training(data: Data, model: Model, stage: Stage, strategy: str, seeds: int) 
 
 
 def scoring(data: Data, model: Model, what: Scoring, strategy: str, epochs: int, seeds: int) -> Cost:
-    """Return the cost of every explainer on the cohort at every scored epoch, and of the changed backgrounds.
+    """Return the cost of every explainer on the cohort at every scored epoch, and of all changed backgrounds.
 
     Passes are those that are asked for; the seconds know that blocks which the checkpoints share run once.
     """
@@ -129,7 +129,7 @@ def scoring(data: Data, model: Model, what: Scoring, strategy: str, epochs: int,
     asked = [explainer for explainer in what.explainers if explainer["name"] == "lime"]
     more = [max(lime.get("control", 0) - lime.get("samples", 1000), 0) for lime in asked]
     once = sum(count / _faster(model, lime) for count, lime in zip(more, asked, strict=True))
-    backgrounds = round(images_of(data) * data.test_share) * (1 + len(what.backgrounds))
+    backgrounds = round(images_of(data) * data.test_share) * (2 + len(what.backgrounds))
     passes = (pictures * each + backgrounds) * checkpoints + pictures * sum(more) * seeds
     return Cost(
         passes=passes,

@@ -179,7 +179,7 @@ def _scoring(
         },
         # A stage 2 checkpoint holds the layers that were trained: the rest comes from stage 1.
         needs=(*tuning.needs, tuning.name, *((start.name,) if start else ())),
-        outputs=("scores.parquet", "shift.parquet", *(f"seed-{seed}/scoring" for seed in seeds)),
+        outputs=("scores.parquet", "shift.parquet", "answers.parquet", *(f"seed-{seed}/scoring" for seed in seeds)),
         cost=costs.scoring(data, model, scoring, tuning.parameters["strategy"], len(computed), len(seeds)),
     )
 

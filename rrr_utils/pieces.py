@@ -3,14 +3,17 @@
 import dataclasses
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rrr_utils import files
+import pandas as pd
+
+from rrr_utils import files, tables
 
 if TYPE_CHECKING:
     from rrr_utils.runs import Run
+    from rrr_utils.stack import Stack
 
 # Named so that no other folder has one: with it a folder may be emptied.
 _FILE = ".settings-of-these-pieces.json"
@@ -37,6 +40,53 @@ def keep(folder: Path, run: "Run", seeds: Sequence[int], **settings: Any) -> Non
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
     files.write_text(file, text)
+
+
+def by_checkpoint(
+    run: "Run",
+    name: str,
+    seeds: Sequence[int],
+    epochs: Sequence[int],
+    make: "Callable[[Stack, list[int]], Sequence[pd.DataFrame]]",
+    *,
+    start_is_scored: bool = False,
+    **settings: Any,
+) -> pd.DataFrame:
+    """Return the rows of the table ``name`` at every seed and epoch of a run, each checkpoint a piece.
+
+    Parameters
+    ----------
+    make
+        Called as ``make(stack, epochs)`` for checkpoints whose pieces are missing, and returns the rows of each,
+        without the columns that name the run.
+    start_is_scored
+        Whether epoch 0 is not computed: it is the last epoch of stage 1, and its rows are those of that run's table.
+    settings
+        The arguments that the rows depend on, see :func:`keep`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the table of stage 1 is missing and ``start_is_scored``.
+    """
+    computed = [epoch for epoch in epochs if epoch or not start_is_scored]
+    found = {(seed, epoch): run.piece(seed, f"{name}-{epoch:02d}") for seed in seeds for epoch in computed}
+    for seed in seeds:
+        keep(run.pieces(seed, name), run, [seed], **settings)
+    if not all(file.exists() for file in found.values()):
+        for members, stack in run.stacks(seeds, computed):
+            for (seed, epoch), rows in zip(members, make(stack, [epoch for _, epoch in members]), strict=True):
+                tables.write(run.label(rows, seed), found[seed, epoch], name)
+    parts = []
+    for seed in seeds:
+        for epoch in epochs:
+            if epoch in computed:
+                parts.append(tables.read(found[seed, epoch], name))
+            else:
+                rows = tables.read(run.stage1().folder / f"{name}.parquet", name)
+                rows = rows[(rows["seed"] == seed) & (rows["epoch"] == run.head_epochs)]
+                parts.append(run.label(rows.assign(epoch=0), seed))
+    return pd.concat(parts, ignore_index=True)
 
 
 def _hash(file: Path) -> str:

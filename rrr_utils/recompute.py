@@ -25,6 +25,7 @@ VALUES = {
     "history": ("loss", "accuracy"),
     "scores": ("score", "chance", "probability"),
     "shift": ("accuracy",),
+    "answers": ("correct",),
 }
 # The table whose rows are models of a zoo.
 ZOO = "zoo_models"
@@ -34,6 +35,7 @@ _PLACE = {
     "history": [*_RUN, "seed", "epoch", "split"],
     "scores": [*_RUN, "seed", "epoch", "split", "image", "explainer", "protocol", "design", "samples", "variant"],
     "shift": [*_RUN, "seed", "epoch", "background"],
+    "answers": [*_RUN, "seed", "epoch", "image"],
 }
 # Published to so many decimals: what the same weights give again on any machine.
 TOLERANCE = 5e-4
@@ -137,7 +139,7 @@ def recompute(plan: study.Study, published: pd.DataFrame, number: int, table: st
 
     Images and masks are made, and networks trained, where they are not in the runs' folder yet: the row's seed alone,
     stage 1 first where there is one. What is there is used, and what is made stays for ``make study``. Of scores only
-    the row's image is explained, of changed backgrounds all test images are classified.
+    the row's image is explained, of changed backgrounds and answers all test images are classified.
 
     Parameters
     ----------
@@ -312,12 +314,20 @@ def _shift(plan: study.Study, row: pd.Series, run: "Run") -> pd.Series:
     return found[found["background"] == row["background"]].iloc[0]
 
 
+def _answers(plan: study.Study, row: pd.Series, run: "Run") -> pd.Series:
+    from rrr_utils import answers
+
+    seed, (of, epoch) = int(row["seed"]), _where(run, int(row["epoch"]))
+    (found,) = answers.answers_of(of.images(), of.stack(seed, epoch), [int(row["epoch"])])
+    return _the_one(run.label(found, seed), row, "answers")
+
+
 def _where(run: "Run", epoch: int) -> tuple["Run", int]:
     """Return the run and epoch whose weights a row is of: a strategy's epoch 0 is the last one of stage 1."""
     return (run.stage1(), run.head_epochs) if run.head_epochs and epoch == 0 else (run, epoch)
 
 
-_MAKERS = {"history": _history, "scores": _scores, "shift": _shift}
+_MAKERS = {"history": _history, "scores": _scores, "shift": _shift, "answers": _answers}
 
 
 def _the_one(found: pd.DataFrame, row: pd.Series, table: str) -> pd.Series:

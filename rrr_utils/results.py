@@ -6,17 +6,21 @@ from pathlib import Path
 
 import pandas as pd
 
-from rrr_utils import tables
+from rrr_utils import schemas, tables
 
 
 @dataclass(frozen=True)
 class Results:
-    """The tables of a study, one data frame for each schema, the rows of all runs below one another."""
+    """The tables of a study, one data frame for each schema, the rows of all runs below one another.
+
+    ``answers`` are of those runs that have them: what was scored before this table existed has none.
+    """
 
     masks: pd.DataFrame
     history: pd.DataFrame
     scores: pd.DataFrame
     shift: pd.DataFrame
+    answers: pd.DataFrame
 
 
 def read(folder: Path | str, runs: Sequence[str]) -> Results:
@@ -34,15 +38,19 @@ def read(folder: Path | str, runs: Sequence[str]) -> Results:
         parts = [tables.read(folder / parent / f"{name}.parquet", name) for parent in parents]
         return pd.concat(parts, ignore_index=True)
 
+    answered = [run for run in runs if (folder / run / "answers.parquet").exists()]
+    empty = pd.DataFrame(columns=schemas.SCHEMAS["answers"].names)
     return Results(
         masks=together("masks", data),
         history=together("history", runs),
         scores=together("scores", runs),
         shift=together("shift", runs),
+        answers=together("answers", answered) if answered else empty,
     )
 
 
 def write(found: Results, folder: Path | str) -> None:
-    """Write the four tables to ``<folder>/<name>.parquet``: a whole study in four files, ready to be published."""
+    """Write each table that has rows to ``<folder>/<name>.parquet``: a whole study in a few files, to be published."""
     for field in fields(found):
-        tables.write(getattr(found, field.name), Path(folder) / f"{field.name}.parquet", field.name)
+        if len(table := getattr(found, field.name)):
+            tables.write(table, Path(folder) / f"{field.name}.parquet", field.name)

@@ -43,7 +43,7 @@ class Run:
         return self.folder / f"seed-{seed}" / "training"
 
     def pieces(self, seed: int, kind: str) -> Path:
-        """The folder of the finished pieces of one seed's scoring: ``scores`` or ``shift``."""
+        """The folder of the finished pieces of one seed's scoring: ``scores``, ``shift`` or ``answers``."""
         return self.folder / f"seed-{seed}" / "scoring" / kind
 
     def piece(self, seed: int, name: str) -> Path:

@@ -67,6 +67,18 @@ SCHEMAS: dict[str, pa.Schema] = {
             ("accuracy", pa.float64()),
         ]
     ),
+    # One row a test image, as it is, and a scored epoch. Of runs that were scored before this table existed there is
+    # none.
+    "answers": pa.schema(
+        [
+            *_RUN,
+            ("epoch", pa.int64()),
+            ("image", pa.string()),
+            ("label", pa.int64()),
+            ("predicted", pa.int64()),
+            ("correct", pa.bool_()),
+        ]
+    ),
     # One row an image, a masker (`source`) and a hand-made mask (`reference`: outlines, or outlines without border), at
     # the image's own size: how the two agree, and their shares of the image. Nothing found is an overlap of 0.
     "mask_quality": pa.schema(

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rrr_utils import images, pieces, tables
+from rrr_utils import images, pieces
 from rrr_utils.choices import one_of
 from rrr_utils.prepared import Prepared
 from rrr_utils.runs import Run
@@ -28,25 +28,16 @@ def shift_run(
     With ``start_is_scored`` epoch 0 is not computed: it is the last epoch of stage 1, and its rows are those of that
     run's table. Raises ``FileNotFoundError`` where that is missing.
     """
-    computed = [epoch for epoch in epochs if epoch or not start_is_scored]
-    files = {(seed, epoch): run.piece(seed, f"shift-{epoch:02d}") for seed in seeds for epoch in computed}
-    for seed in seeds:
-        pieces.keep(run.pieces(seed, "shift"), run, [seed], backgrounds=backgrounds, study_seed=study_seed)
-    if not all(file.exists() for file in files.values()):
-        for members, stack in run.stacks(seeds, computed):
-            found = _by_background(stack, data, backgrounds, [epoch for _, epoch in members], seed=study_seed)
-            for (seed, epoch), rows in zip(members, found, strict=True):
-                tables.write(run.label(rows, seed), files[seed, epoch], "shift")
-    parts = []
-    for seed in seeds:
-        for epoch in epochs:
-            if epoch in computed:
-                parts.append(tables.read(files[seed, epoch], "shift"))
-            else:
-                rows = tables.read(run.stage1().folder / "shift.parquet", "shift")
-                rows = rows[(rows["seed"] == seed) & (rows["epoch"] == run.head_epochs)]
-                parts.append(run.label(rows.assign(epoch=0), seed))
-    return pd.concat(parts, ignore_index=True)
+    return pieces.by_checkpoint(
+        run,
+        "shift",
+        seeds,
+        epochs,
+        lambda stack, members: _by_background(stack, data, backgrounds, members, seed=study_seed),
+        start_is_scored=start_is_scored,
+        backgrounds=backgrounds,
+        study_seed=study_seed,
+    )
 
 
 def accuracy_by_background(

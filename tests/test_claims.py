@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rrr_utils import claims, comparisons
+from rrr_utils import claims, comparisons, paths, tables
 
 SEEDS, IMAGES = (0, 1, 2), 40
 RUN = {"study": "s", "data": "d", "network": "n", "trained_on": "original"}
@@ -65,13 +65,27 @@ def masks(n=10_000):
     return pd.DataFrame({"study": "s", "data": "d", "status": ["ok"] * n, "split": "test"})
 
 
+def answers(wrong, n, *, seeds=SEEDS, trained_on="original"):
+    """Return an answers table of ``n`` images, of which those in ``wrong[strategy, epoch]`` are answered wrongly."""
+    images = np.arange(n)
+    parts = [
+        pd.DataFrame({"image": images.astype(str), "label": 0, "predicted": np.isin(images, list(places)).astype(int)})
+        .assign(**RUN | {"trained_on": trained_on}, strategy=strategy, seed=seed, epoch=epoch)
+        .assign(correct=lambda rows: rows["predicted"] == rows["label"])
+        for (strategy, epoch), places in wrong.items()
+        for seed in seeds
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+NO_ANSWERS = pd.DataFrame(columns=tables.SCHEMAS["answers"].names)
 ALL = {"dense": 0.40, "blocks4-5": 0.55, "blocks1-3": 0.405, "all": 0.545}
 FLAT = dict.fromkeys(ALL, 0.9)
 UNTESTED = ("masked: accuracy", "masked: score", "masked: nothing", "settles", "masks", "within one network")
 
 
-def words(score_rows, history_rows, n=10_000):
-    table = comparisons.measured(score_rows, history_rows, masks(n))
+def words(score_rows, history_rows, n=10_000, answer_rows=NO_ANSWERS):
+    table = comparisons.measured(score_rows, history_rows, masks(n), answer_rows)
     found = claims.verdicts(table)
     keys = {claim.words: claim.key for claim in claims.CLAIMS}
     return {keys[row["claim"]]: row["verdict"] for row in found.to_dict("records")}, table
@@ -185,13 +199,54 @@ def test_of_dogs_and_cats_the_paper_says_that_masked_training_changes_nothing():
     trained = pd.concat([history({"head": 0.9}), history({"head": 0.9}, trained_on="masked")], ignore_index=True)
     told = {}
     for data in ("dogs-vs-cats-half", "caltech101", "pets"):
-        named = [table.assign(data=data) for table in (both, trained, masks())]
+        named = [table.assign(data=data) for table in (both, trained, masks(), NO_ANSWERS)]
         table = claims.verdicts(comparisons.measured(*named))
         table = table[table["claim"].str.contains("masked images") & (table["asked"] > 0)]
         told[data] = table[["in the paper", "verdict", "held", "asked"]].to_numpy().tolist()
     assert told["dogs-vs-cats-half"] == [["3.3", "holds in part", 1, 3]]
     assert told["caltech101"] == [["3.3, Figure 5", "undecided", 0, 1], ["3.3, Figure 5", "holds", 2, 2]]
     assert told["pets"] == [["beyond the paper", "undecided", 0, 1], ["beyond the paper", "holds", 2, 2]]
+
+
+def test_accuracies_are_compared_image_by_image_where_answers_are_published():
+    """The same 40 of 400 images are wrong before and after: alike by image, too wide an interval for two samples.
+
+    Where a seed has no answers, or fewer than there are test images, accuracies are two samples again.
+    """
+    one = {"dense": 0.4}
+    before, after = {("dense", 0): range(40)}, {("dense", 10): range(40)}
+    flat = {}
+    for name, given in (
+        ("answers", answers(before | after, 400)),
+        ("none", NO_ANSWERS),
+        ("a seed less", answers(before | after, 400, seeds=SEEDS[:2])),
+        ("an image less", answers(before | after, 399)),
+    ):
+        found, table = words(scores(one), history({"dense": 0.9}), n=400, answer_rows=given)
+        row = table[table["claim"] == "flat"].iloc[0]
+        flat[name] = (found["flat"], bool(row["by_image"]), row["high"] - row["low"] < 0.02)
+    assert flat == {
+        "answers": ("holds", True, True),
+        "none": ("undecided", False, False),
+        "a seed less": ("undecided", False, False),
+        "an image less": ("undecided", False, False),
+    }
+
+
+def test_masked_training_lowers_an_accuracy_image_by_image():
+    """Twelve of 200 answers are lost and two are won: below, with a p value that counts for Holm's correction."""
+    both = pd.concat([scores({"head": 0.4}), scores({"head": 0.5}, trained_on="masked")], ignore_index=True)
+    trained = pd.concat([history({"head": 0.9}), history({"head": 0.85}, trained_on="masked")], ignore_index=True)
+    given = [
+        answers({("head", 10): [0, 1]}, 200),
+        answers({("head", 10): range(2, 14)}, 200, trained_on="masked"),
+    ]
+    found, table = words(both, trained, n=200, answer_rows=pd.concat(given, ignore_index=True))
+    row = table[table["claim"] == "masked: accuracy"].iloc[0]
+    assert (found["masked: accuracy"], row["by_image"], row["n"]) == ("holds", True, 200)
+    assert row["difference"] == pytest.approx(-0.05)
+    assert row["p"] <= row["p_holm"] < 0.05
+    assert words(both, trained, n=200)[0]["masked: accuracy"] == "undecided"
 
 
 def test_other_choices_change_verdicts_where_they_matter():
@@ -203,23 +258,23 @@ def test_other_choices_change_verdicts_where_they_matter():
     place = rows["image"].str.removeprefix("image-").astype(int)
     wrong = ((rows["epoch"] == 5) & (place >= 10)) | ((rows["epoch"] == 10) & (place >= 25))
     rows = rows.assign(correct=~wrong)
-    tables = rows, history(FLAT), masks()
+    tables = rows, history(FLAT), masks(), NO_ANSWERS
     found = comparisons.otherwise(comparisons.measured(*tables), *tables).reset_index().set_index("claim")
     late = found.loc[next(claim for claim in found.index if "blocks 4 and 5 raises" in claim)]
     assert late[["run", "here"]].tolist() == ["d, n", "undecided, 0 of 2"]
     assert late["right at the epochs compared"] == "holds, 2 of 2"
     assert late["right or wrong"] == "holds, 2 of 2"
     assert late["corrected within the claim"] == ""
-    compared = comparisons.measured(
-        rows, history(FLAT), masks(), comparisons.Rules(cohort="compared"), random_effects=False
-    ).set_index(["claim", "what"])
+    compared = comparisons.measured(*tables, comparisons.Rules(cohort="compared"), random_effects=False).set_index(
+        ["claim", "what"]
+    )
     assert compared.loc[("late above dense", "lime"), "n"] == 25
     assert compared["mixed_low"].isna().all()
 
 
 def test_correction_within_a_claim_counts_its_own_comparisons():
     """Two of one claim: their smaller p value twice, and not as often as the table has rows."""
-    tables = scores(ALL), history(FLAT), masks()
+    tables = scores(ALL), history(FLAT), masks(), NO_ANSWERS
     every = comparisons.measured(*tables, random_effects=False)
     within = comparisons.measured(*tables, comparisons.Rules(family="claim"), random_effects=False)
     pd.testing.assert_frame_equal(every.drop(columns=["p_holm", "finding"]), within.drop(columns=["p_holm", "finding"]))
@@ -232,7 +287,7 @@ def test_against_the_others_an_explainer_does_not_decide_its_own_direction():
     """LIME rises by 0.2, Grad-CAM falls by 0.1: the mean rises, and against each other both go the other way."""
     up = scores({"dense": 0.6}, explainers=("lime",))
     down = scores({"dense": 0.3}, explainers=("grad_cam",))
-    tables = pd.concat([up, down], ignore_index=True), history(FLAT), masks()
+    tables = pd.concat([up, down], ignore_index=True), history(FLAT), masks(), NO_ANSWERS
     for others, expected in ((False, ["does not hold", "holds"]), (True, ["does not hold", "does not hold"])):
         table = comparisons.measured(*tables, comparisons.Rules(others=others), random_effects=False)
         agree = table[table["claim"] == "explainers agree"].sort_values("what")
@@ -257,7 +312,7 @@ def test_what_seeds_move_an_accuracy_by():
 
 def test_the_board_has_every_claim_that_was_tested_with_its_numbers():
     """Differences and intervals from end to end; a claim that nothing tested is not on it."""
-    found = claims.verdicts(comparisons.measured(scores(ALL), history(FLAT), masks()))
+    found = claims.verdicts(comparisons.measured(scores(ALL), history(FLAT), masks(), NO_ANSWERS))
     told = claims.board(found)
     assert len(told) == len(claims.CLAIMS) - len(UNTESTED)
     (late,) = [row for (claim, _), row in told.iterrows() if "blocks 4 and 5 raises" in claim]
@@ -320,12 +375,14 @@ def test_the_numbers_of_the_page_by_hand():
         ("masked: accuracy", "accuracy", "below", -0.001, -0.1, -0.01, np.nan, np.nan, "holds"),
     ]
     names = ["claim", "what", "expected", "difference", "low", "high", "mixed_low", "mixed_high", "finding"]
-    table = pd.DataFrame(rows, columns=names).assign(seeds=3)
+    table = pd.DataFrame(rows, columns=names).assign(seeds=3, by_image=[np.nan] * 6 + [True, True, False, True])
     assert claims.numbers(table)["blind"] == 1
     table.loc[table["finding"] == "does not hold", "seeds"] = 1
     assert claims.numbers(table) == {
         "directed": 3,
         "small": 2,
+        "accuracies": 4,
+        "by_image": 3,
         "decided": 3,
         "open": 2,
         "flats": 3,
@@ -341,3 +398,17 @@ def test_p_values_are_corrected_for_all_rows_together():
     tested = table.dropna(subset=["p"])
     smallest = tested.loc[tested["p"].idxmin()]
     assert smallest["p_holm"] == pytest.approx(min(1.0, smallest["p"] * len(tested)))
+
+
+def test_the_published_answers_are_those_behind_the_published_accuracies():
+    """Counted over the images, they give each accuracy in front of the original backgrounds to the image."""
+    folder = paths.root() / "data" / "results" / "cpu"
+    key = ["data", "network", "strategy", "trained_on", "seed", "epoch"]
+    given = tables.read(folder / "answers.parquet", "answers")
+    shift = tables.read(folder / "shift.parquet", "shift")
+    counted = given.groupby(key)["correct"].agg(correct="sum", n="size").reset_index()
+    both = counted.merge(shift[shift["background"] == "original"], on=key, suffixes=("", "_shift"), how="left")
+    assert (both["correct"] == both["correct_shift"]).all()
+    assert (both["n"] == both["n_shift"]).all()
+    assert not given.duplicated([*key, "image"]).any()
+    assert (given["correct"] == (given["predicted"] == given["label"])).all()

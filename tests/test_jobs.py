@@ -83,7 +83,13 @@ def test_a_network_without_stage_1_starts_with_its_strategy(tiny: study.Study) -
     found = {job.kind: job for job in jobs.of(tiny)}
     assert [found[kind].parameters["head_epochs"] for kind in ("head", "fine-tuning", "scoring")] == [0, 1, 1]
     assert [found[kind].parameters["epochs"] for kind in ("head", "fine-tuning")] == [1, 2]
-    assert found["scoring"].outputs == ("scores.parquet", "shift.parquet", "seed-0/scoring", "seed-1/scoring")
+    assert found["scoring"].outputs == (
+        "scores.parquet",
+        "shift.parquet",
+        "answers.parquet",
+        "seed-0/scoring",
+        "seed-1/scoring",
+    )
     assert found["figures"].parameters["runs"] == ["first/small/dense/masked"]
     assert found["figures"].parameters["untrained_epochs"] == {}
 
@@ -120,7 +126,7 @@ def test_an_unknown_job_is_refused_with_the_nearest_name(tiny: study.Study) -> N
 
 
 def test_the_cost_of_scoring_by_hand(tiny: study.Study) -> None:
-    """2 splits x 50 images at 2 epochs with 3 seeds, 1 + 3 + 100 + 60 passes each; and 60 test images x 2 x 2 x 3."""
+    """2 splits x 50 images at 2 epochs with 3 seeds, 1 + 3 + 100 + 60 passes each; and 60 test images x 3 x 2 x 3."""
     explainers = (
         {"name": "grad_cam"},
         {"name": "occlusion", "patch": 12, "stride": 6},
@@ -130,7 +136,7 @@ def test_the_cost_of_scoring_by_hand(tiny: study.Study) -> None:
     data = replace(tiny.data[0], options={"images": 200})
     cost = costs.scoring(data, tiny.networks[0], scoring, "dense", epochs=2, seeds=3)
     # Occlusion of 64 pixels, patch 12, stride 6: positions 0, 6, ..., 48 and the last one at 52, so 10 a side.
-    assert cost.passes == 2 * 50 * 2 * 3 * (1 + 3 + 100 + 60) + 60 * 2 * 2 * 3
+    assert cost.passes == 2 * 50 * 2 * 3 * (1 + 3 + 100 + 60) + 60 * 3 * 2 * 3
 
 
 @pytest.mark.parametrize(
@@ -152,7 +158,7 @@ def test_the_passes_of_further_explainers_by_hand(tiny: study.Study, explainer: 
     scoring = study.Scoring(explainers=(explainer,), epochs=(1,), images=10, splits=("test",), backgrounds=())
     data = replace(tiny.data[0], options={"images": 200})
     cost = costs.scoring(data, model, scoring, "all", epochs=1, seeds=1)
-    assert cost.passes == 10 * (1 + passes) + 60
+    assert cost.passes == 10 * (1 + passes) + 2 * 60
 
 
 def test_the_cost_of_training_by_hand(tiny: study.Study) -> None:
@@ -188,7 +194,7 @@ def test_bfloat16_saves_seconds_and_no_passes(tiny: study.Study) -> None:
         return costs.scoring(data, model, scoring, "all", epochs=2, seeds=1)
 
     plain, short = cost(network), cost(network, precision="bfloat16")
-    assert short.passes == plain.passes == 100 * (2 * (1 + 64) + 936) + 2 * round(8 * data.test_share)
+    assert short.passes == plain.passes == 100 * (2 * (1 + 64) + 936) + 2 * 2 * round(8 * data.test_share)
     assert 0.1 * plain.seconds < short.seconds < 0.25 * plain.seconds
     small = replace(network, architecture="convnet", size=64)
     assert cost(small, precision="bfloat16") == cost(small)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rrr_utils import jobs, paths, recompute, results, scoring, shift, study, tables
+from rrr_utils import answers, jobs, paths, recompute, results, scoring, shift, study, tables
 
 STUDY = """
 name: little
@@ -42,7 +42,7 @@ def published(tmp_path_factory):
         patch.setenv("RRR_RUNS", str(root / "first"))
         plan = study.load(path)
         recompute._prepare(plan, plan.data[0])
-        parts = {"history": [], "scores": [], "shift": []}
+        parts = {"history": [], "scores": [], "shift": [], "answers": []}
         every = jobs.of(plan)
         for strategy in ("head", "dense"):
             job = jobs.find(every, f"d/small/{strategy}/original/03-scoring")
@@ -59,8 +59,11 @@ def published(tmp_path_factory):
             changes = shift.shift_run(run, data, seeds, epochs, asked["backgrounds"], **more)
             tables.write(scores, run.folder / "scores.parquet", "scores")
             tables.write(changes, run.folder / "shift.parquet", "shift")
+            right = answers.answers_run(run, data, seeds, epochs, start_is_scored=asked["start_is_scored"])
+            tables.write(right, run.folder / "answers.parquet", "answers")
             parts["scores"].append(scores)
             parts["shift"].append(changes)
+            parts["answers"].append(right)
         together = {name: pd.concat(part, ignore_index=True) for name, part in parts.items()}
         masks = tables.read(paths.runs() / "little" / "d" / "masks.parquet", "masks")
         results.write(results.Results(masks=masks, **together), root / "data" / "results" / "little")

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from rrr_utils import (
+    answers,
     datasets,
     engine,
     metric,
@@ -259,6 +260,34 @@ def test_a_finished_shift_is_not_computed_again(made, monkeypatch):
     pd.testing.assert_frame_equal(shift.shift_run(run, run.images(), [3], [0, 2], ["random"], study_seed=0), first)
 
 
+def test_answers_of_every_checkpoint_and_of_the_start(made, tmp_path, monkeypatch):
+    """Each test image's answer is the network's own; their mean is the history's accuracy; epoch 0 is stage 1's."""
+    run, _ = made
+    data = run.images()
+    found = answers.answers_run(run, data, [3], [0, 2])
+    assert found.groupby("epoch").size().to_dict() == {0: 6, 2: 6}
+    last = found[found["epoch"] == 2]
+    places = data.where("test")
+    assert last["image"].tolist() == [data.ids[place] for place in places]
+    logits = engine.forward(run.at(3, 2))(data.images[places])
+    assert last["predicted"].tolist() == logits.argmax(axis=1).tolist()
+    assert last["correct"].tolist() == (logits.argmax(axis=1) == data.labels[places]).tolist()
+    shifted = shift.shift_run(run, data, [3], [0, 2], [], study_seed=0)
+    assert found.groupby("epoch")["correct"].sum().tolist() == shifted["correct"].tolist()
+    run.piece(3, "answers-02").unlink()
+    pd.testing.assert_frame_equal(answers.answers_run(run, data, [3], [0, 2]), found)
+    with pytest.raises(FileNotFoundError, match=r"answers\.parquet"):
+        answers.answers_run(run, data, [3], [0, 2], start_is_scored=True)
+    head = run.stage1()
+    rows = head.label(found[found["epoch"] == 0].assign(epoch=run.head_epochs, predicted=9, correct=False), 3)
+    tables.write(rows, head.folder / "answers.parquet", "answers")
+    again = answers.answers_run(run, data, [3], [0, 2], start_is_scored=True)
+    assert again[again["epoch"] == 0]["predicted"].tolist() == [9] * 6
+    assert again["strategy"].unique().tolist() == [run.strategy]
+    monkeypatch.setattr(runs.Run, "stacks", None)
+    pd.testing.assert_frame_equal(answers.answers_run(run, data, [3], [0, 2], start_is_scored=True), again)
+
+
 def test_results_read_only_the_runs_that_are_named(made, tmp_path):
     """What an earlier version of a study left in its folder does not mix in."""
     run, _ = made
@@ -273,5 +302,14 @@ def test_results_read_only_the_runs_that_are_named(made, tmp_path):
     assert found.shift["trained_on"].tolist() == ["masked"]
     results.write(found, tmp_path / "summary")
     pd.testing.assert_frame_equal(tables.read(tmp_path / "summary" / "shift.parquet", "shift"), found.shift)
+    # Runs that were scored before there were answers have none, and none are written for a study without any.
+    assert found.answers.empty
+    assert not (tmp_path / "summary" / "answers.parquet").exists()
+    given = run.label(pd.DataFrame({"epoch": [1], "image": ["i"], "label": [0], "predicted": [1], "correct": False}), 3)
+    tables.write(given, tmp_path / "d" / "small" / "dense" / "original" / "answers.parquet", "answers")
+    found = results.read(tmp_path, ["d/small/dense/masked", "d/small/dense/original"])
+    assert found.answers["image"].tolist() == ["i"]
+    results.write(found, tmp_path / "summary")
+    assert len(tables.read(tmp_path / "summary" / "answers.parquet", "answers")) == 1
     with pytest.raises(ValueError, match="at least one run"):
         results.read(tmp_path, [])

@@ -64,6 +64,7 @@ for seed in seeds:
         files.write_text(folder / f"seed-{seed}" / "scoring" / f"{epoch}.parquet", f"{weights} {explainers}")
 files.write_text(folder / "scores.parquet", f"{scored_epochs} {images}")
 files.write_text(folder / "shift.parquet", f"{backgrounds}")
+files.write_text(folder / "answers.parquet", f"{scored_epochs}")
 """,
     "04-figures": """
 parts = [(paths.runs() / study / run / "scores.parquet").read_text() for run in runs]

@@ -20,7 +20,7 @@ from rrr_utils.statistics.infodisent import (
     maps_against,
     prototype_table,
 )
-from rrr_utils.statistics.intervals import Interval, in_words, proportion_interval
+from rrr_utils.statistics.intervals import Interval, in_words, paired_interval, proportion_interval
 from rrr_utils.statistics.masks import by_masks, drift_by_overlap, excellent_numbers, mask_numbers, overlap_table
 from rrr_utils.statistics.means import average, holm, paired
 from rrr_utils.statistics.mixed import mixed
@@ -31,7 +31,7 @@ from rrr_utils.statistics.overinterpretation import (
     subset_table,
     sufficient_table,
 )
-from rrr_utils.statistics.proportions import accuracy_table, shift_table
+from rrr_utils.statistics.proportions import accuracy_table, paired_accuracies, shift_table
 from rrr_utils.statistics.reliability import (
     alpha,
     inter_method,
@@ -77,6 +77,8 @@ __all__ = [
     "overinterpretation_numbers",
     "overlap_table",
     "paired",
+    "paired_accuracies",
+    "paired_interval",
     "precision_table",
     "proportion_interval",
     "prototype_table",

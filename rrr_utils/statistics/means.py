@@ -52,7 +52,7 @@ def average(
         counted = part[member[part.index]]
         zero = counted["zero_map"].to_numpy(bool)
         kept = counted[~zero]
-        score, chance = _matrix(kept, kept["score"]), _matrix(kept, kept["chance"])
+        score, chance = image_matrix(kept, kept["score"]), image_matrix(kept, kept["chance"])
         low, high = bootstrap(score, confidence, resamples, seed)
         above_low, above_high = bootstrap(score - chance, confidence, resamples, seed)
         rows.append(
@@ -124,7 +124,7 @@ def paired(
         for part in (left, right):
             refuse_mixed(part, by)
         both = left.merge(right, on=["seed", "image"], suffixes=("_a", "_b")).dropna(subset=["score_a", "score_b"])
-        difference = _matrix(both, both["score_a"] - both["score_b"])
+        difference = image_matrix(both, both["score_a"] - both["score_b"])
         low, high = bootstrap(difference, confidence, resamples, seed)
         rows.append(
             key
@@ -140,7 +140,7 @@ def paired(
                 "difference": _mean(difference),
                 "low": low,
                 "high": high,
-                "p": _wilcoxon(difference),
+                "p": signed_rank(difference),
             }
         )
     # Where several tables are corrected together, doing so for each of them takes longer than the tests.
@@ -162,7 +162,7 @@ def holm(*tests: pd.DataFrame) -> pd.DataFrame:
     return table.assign(p_holm=corrected)
 
 
-def _matrix(part: pd.DataFrame, values: "pd.Series[float]") -> NDArray[np.float64]:
+def image_matrix(part: pd.DataFrame, values: "pd.Series[float]") -> NDArray[np.float64]:
     """Return ``values`` as (seeds, images), both sorted, NaN where an image was not scored under a seed."""
     table = pd.DataFrame({"seed": part["seed"], "image": part["image"], "value": values.astype(float)})
     return table.pivot(index="seed", columns="image", values="value").sort_index().sort_index(axis=1).to_numpy(float)
@@ -173,7 +173,8 @@ def _mean(matrix: NDArray[np.float64]) -> float:
     return float(known.mean()) if known.size else float("nan")
 
 
-def _wilcoxon(difference: NDArray[np.float64]) -> float:
+def signed_rank(difference: NDArray[np.float64]) -> float:
+    """Return the p value of Wilcoxon's test of differences (seeds, images) averaged over seeds; NaN without any."""
     if not difference.size:
         return float("nan")
     an_image = np.nanmean(difference, axis=0)
