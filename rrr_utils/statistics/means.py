@@ -123,7 +123,7 @@ def paired(
         left, right = (side[select(side, key)] for side in sides)
         for part in (left, right):
             refuse_mixed(part, by)
-        both = left.merge(right, on=["seed", "image"], suffixes=("_a", "_b")).dropna(subset=["score_a", "score_b"])
+        both = side_by_side(left, right)
         difference = image_matrix(both, both["score_a"] - both["score_b"])
         low, high = bootstrap(difference, confidence, resamples, seed)
         rows.append(
@@ -160,6 +160,14 @@ def holm(*tests: pd.DataFrame) -> pd.DataFrame:
     if tested.any():
         corrected[tested] = multipletests(p[tested], method="holm")[1]
     return table.assign(p_holm=corrected)
+
+
+def side_by_side(left: pd.DataFrame, right: pd.DataFrame) -> pd.DataFrame:
+    """Return ``seed``, ``image``, ``score_a`` and ``score_b`` where two parts of a scores table both have a score."""
+    # The other columns are texts: to carry them along takes longer than the test.
+    columns = ["seed", "image", "score"]
+    both = left[columns].merge(right[columns], on=["seed", "image"], suffixes=("_a", "_b"))
+    return both.dropna(subset=["score_a", "score_b"])
 
 
 def image_matrix(part: pd.DataFrame, values: "pd.Series[float]") -> NDArray[np.float64]:
