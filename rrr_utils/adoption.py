@@ -23,11 +23,11 @@ NOT_FEATURES = (
     keras.layers.Permute,
     keras.layers.Identity,
 )
-# What may stand before the first weights without changing where 0 lies other than by an affine map of each channel:
-# scaling, plain arithmetic (`preprocess_input` called on the input leaves it in the model), and augmentation, which
-# does nothing in inference.
+# What may stand before the first weights and maps a pixel's colour by an affine map alone: scaling, plain arithmetic
+# and another order of the channels (`preprocess_input` called on the input leaves both in the model), and augmentation,
+# which does nothing in inference.
 _SCALING = (keras.layers.Rescaling, keras.layers.Normalization, Preprocess)
-_ARITHMETIC = ("TrueDivide", "Divide", "Subtract", "Add", "Multiply")
+_ARITHMETIC = ("TrueDivide", "Divide", "Subtract", "Add", "Multiply", "GetItem")
 
 
 def adopt(model: keras.Model, preprocess: str | None = None, size: int | None = None) -> Network:
@@ -196,32 +196,40 @@ def scaling_layers(flat: keras.Model) -> list[str]:
 
 
 def _scaling(flat: keras.Model) -> list[Any]:
-    leading = []
+    leading, reached = [], {id(flat.input)}
     # Arithmetic on a tensor is an operation of the model, but not one of its layers.
     for operation in flat.operations[1:]:
         kind = type(operation).__name__
-        if not isinstance(operation, _SCALING) and kind not in _ARITHMETIC and not kind.startswith("Random"):
+        known = isinstance(operation, _SCALING) or kind in (*_ARITHMETIC, "Stack") or kind.startswith("Random")
+        if not known:
             break
-        if len(node_of(flat, operation).input_tensors) != 1:
+        node = node_of(flat, operation)
+        if (len(node.input_tensors) != 1 and kind != "Stack") or not {*map(id, node.input_tensors)} <= reached:
             break
         leading.append(operation)
-    while leading and type(leading[-1]).__name__.startswith("Random"):
+        reached |= {*map(id, node.outputs)}
+    # A single channel, or a part of the image, is no image yet.
+    while leading and (
+        type(leading[-1]).__name__.startswith("Random")
+        or node_of(flat, leading[-1]).outputs[0].shape != flat.input.shape
+    ):
         leading.pop()
     return leading
 
 
 def _neutral(flat: keras.Model) -> np.ndarray:
-    """Return the colour that the model's own leading scaling layers map to 0: they are affine in each channel."""
+    """Return the colour that the model's own leading scaling layers map to 0: they are affine in a pixel's colour."""
     leading = _scaling(flat)
     if not leading:
         return np.zeros(3, np.float32)
     x = node_of(flat, leading[-1]).outputs[0]
     scale = keras.Model(flat.input, x)
     side = flat.input.shape[1]
-    black, white = (
-        np.asarray(scale(np.full((1, side, side, 3), value, np.float32)))[0, 0, 0] for value in (0.0, 255.0)
-    )
-    return np.clip(black * 255.0 / (black - white), 0, 255).astype(np.float32) + np.float32(0)
+    colours = 255 * np.eye(4, 3, -1)  # black, red, green and blue
+    images = np.broadcast_to(colours[:, None, None].astype(np.float32), (4, side, side, 3))
+    black, *others = np.asarray(scale(images), np.float64)[:, 0, 0]
+    zero = np.linalg.lstsq(np.transpose(others - black), -black)[0]
+    return np.clip(255 * zero, 0, 255).astype(np.float32) + np.float32(0)
 
 
 def _last_features(flat: keras.Model) -> str:

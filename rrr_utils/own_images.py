@@ -1,6 +1,7 @@
 """Images and masks of one's own as a data set: their folders are looked through before anything is computed."""
 
 import dataclasses
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -50,7 +51,7 @@ def open_dataset(
         _check_masks(dataset, Path(options["masks"]))
     if isinstance(classes, str) or not (classes is None or isinstance(classes, Sequence)):
         raise ValueError(f"`classes` must be a list in the order of the model's outputs, but {classes!r} was passed.")
-    outputs = tuple(classes) if classes is not None else dataset.classes
+    outputs = tuple(map(_composed, classes)) if classes is not None else dataset.classes
     twice = [name for name, count in Counter(outputs).items() if count > 1]
     if twice:
         raise ValueError(f"`classes` names {twice[0]!r} more than once; expected the model's outputs, each once.")
@@ -60,7 +61,8 @@ def open_dataset(
                 f"The folder {name!r} of {root} is none of `classes`, {list(outputs)[:12]}. Name the outputs as the "
                 f"folders are named, or the folders as the outputs.{nearest(name, outputs)}"
             )
-    for name in objects or ():
+    objects = {_composed(name): plain for name, plain in (objects or {}).items()}
+    for name in objects:
         one_of("objects", name, outputs)
     records = tuple(
         dataclasses.replace(record, label=outputs.index(dataset.classes[record.label])) for record in dataset.records
@@ -71,9 +73,14 @@ def open_dataset(
         records = datasets.dataset.draw(records, most, seed, "folder")
     # A masker has to know the objects of classes that have images, and of no others.
     shown = {record.label for record in records}
-    one = (objects or {}).get(outputs[records[0].label], outputs[records[0].label])
-    plain = tuple((objects or {}).get(name, name) if label in shown else one for label, name in enumerate(outputs))
+    one = objects.get(outputs[records[0].label], outputs[records[0].label])
+    plain = tuple(objects.get(name, name) if label in shown else one for label, name in enumerate(outputs))
     return dataclasses.replace(dataset, classes=outputs, records=records, objects=plain)
+
+
+def _composed(name: Any) -> Any:
+    """Return a name as the data set writes those of its folders; what is no name, as it is."""
+    return unicodedata.normalize("NFC", name) if isinstance(name, str) else name
 
 
 def _folder(option: str, path: Path | str, expected: str, others: Sequence[str] = ()) -> Path:

@@ -4,8 +4,9 @@ import keras
 import numpy as np
 import pytest
 
-from rrr_utils import networks
+from rrr_utils import adoption, networks
 from rrr_utils.adoption import Linear, TwoLogits
+from rrr_utils.preprocessing import NEUTRAL
 
 layers = keras.layers
 
@@ -150,6 +151,27 @@ def test_our_own_networks_can_be_adopted():
 def test_the_neutral_colour_follows_the_scaling(preprocess, neutral):
     """x / 50 - 1 of the model's own Rescaling is 0 at 50; otherwise the mode says it."""
     np.testing.assert_allclose(networks.adopt(nested(), preprocess).neutral, neutral, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("module", "mode"), [("resnet50", "caffe"), ("mobilenet", "tf"), ("densenet", "torch")])
+def test_preprocess_input_inside_the_model_is_its_scaling(module, mode):
+    """Keras leaves it in the model as arithmetic; where channels are reversed they are taken apart and stacked."""
+    inputs = keras.Input((16, 16, 3))
+    x = getattr(keras.applications, module).preprocess_input(inputs)
+    outputs = layers.Dense(2)(layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3)(x)))
+    network = networks.adopt(keras.Model(inputs, outputs))
+    assert adoption.scaling_layers(network.model)
+    np.testing.assert_allclose(network.neutral, NEUTRAL[mode], rtol=1e-4)
+
+
+def test_a_single_channel_is_no_scaling():
+    """A model that looks at one channel, or at a part of the image, has not scaled the image by that."""
+    inputs = keras.Input((16, 16, 3))
+    for part in (inputs[..., :1], inputs[:, 4:12, 4:12]):
+        outputs = layers.Dense(2)(layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3)(part / 255.0)))
+        network = networks.adopt(keras.Model(inputs, outputs))
+        assert adoption.scaling_layers(network.model) == []
+        np.testing.assert_array_equal(network.neutral, 0)
 
 
 def test_a_model_without_convolutions_has_no_layer_for_grad_cam():

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from scipy import io
 
-from rrr_utils import datasets, images
+from rrr_utils import datasets, images, own_images
 from rrr_utils.datasets import caltech101, cifar10
 
 REAL = os.environ.get("RRR_DATA_DIR")
@@ -361,6 +361,30 @@ def test_a_folder_is_classes_and_masks_of_the_same_name(tmp_path):
         dataset.outline(dataset.records[3])
     assert dataset.notes == ("1 images lie beside the class folders and were left out", "1 images have no mask")
     assert datasets.open_dataset("folder", tmp_path, {"images": "mine"}).classes == ("cat", "dog")
+
+
+def test_accents_that_macos_takes_apart_are_the_same_name(tmp_path):
+    """A mask is found under either form; classes keep the order of the names on the disk, by which Keras numbers."""
+    for folder, name in (("mine", "e\u0301lan"), ("masks", "\u00e9lan")):
+        paint(tmp_path / folder / name / "u\u0308.png", value=255)
+    for other in ("fox", "zebra"):
+        paint(tmp_path / "mine" / other / "a.png")
+        paint(tmp_path / "masks" / other / "a.png", value=255)
+    options = {"images": str(tmp_path / "mine"), "masks": str(tmp_path / "masks")}
+    dataset = datasets.open_dataset("folder", None, options)
+    assert dataset.classes == ("\u00e9lan", "fox", "zebra")
+    (record,) = (record for record in dataset.records if record.label == 0)
+    assert record.id == "\u00e9lan/\u00fc"
+    assert record.path.exists()
+    paint(tmp_path / "masks" / "\u00e9lan" / "\u00fc.png", value=255)
+    (tmp_path / "masks" / "\u00e9lan" / "u\u0308.png").unlink()
+    dataset = own_images.open_dataset(tmp_path / "mine", tmp_path / "masks", ["zebra", "e\u0301lan", "fox"])
+    assert dataset.classes == ("zebra", "\u00e9lan", "fox")
+    (record,) = (record for record in dataset.records if record.label == 1)
+    assert dataset.outline(record).all()
+    paint(tmp_path / "mine" / "\u00e9lan" / "b.png")
+    with pytest.raises(ValueError, match="accents stored in two ways"):
+        datasets.open_dataset("folder", None, options)
 
 
 def test_a_mask_of_another_size_is_refused_with_both_names(tmp_path):

@@ -1,5 +1,6 @@
 """Images of one's own: a folder of a subfolder for each class, and masks in a folder of the same layout."""
 
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -98,7 +99,7 @@ def open_dataset(data_dir: Path | str | None, options: Mapping[str, Any]) -> Fol
         raise ValueError(f"The masks {masks} lie among the images {root}, where they would be a class. Move them out.")
     pictures = _by_name(root)
     outlines = _by_name(masks) if masks is not None else {}
-    classes = tuple(sorted({name.split("/")[0] for name in pictures}))
+    classes = _classes(root, pictures)
     records = tuple(
         Record(name, classes.index(name.split("/")[0]), path, outlines.get(name))
         for name, path in sorted(pictures.items())
@@ -141,7 +142,8 @@ def _by_name(root: Path) -> dict[str, Path]:
         inside = path.relative_to(root)
         if path.suffix.lower() not in files.SUFFIXES or any(part.startswith(".") for part in inside.parts):
             continue
-        name = inside.with_suffix("").as_posix()
+        # macOS takes an accented letter apart where others write one sign: the same name, also of a class or a mask.
+        name = unicodedata.normalize("NFC", inside.with_suffix("").as_posix())
         try:
             name.encode()
         except UnicodeEncodeError as error:
@@ -150,9 +152,24 @@ def _by_name(root: Path) -> dict[str, Path]:
                 "their files."
             ) from error
         if name in found:
-            raise ValueError(f"{found[name]} and {path} have the same name but for the suffix. Rename or remove one.")
+            raise ValueError(
+                f"{found[name]} and {path} have the same name but for the suffix, or for how accents are stored. "
+                "Rename or remove one."
+            )
         found[name] = path
     return found
+
+
+def _classes(root: Path, pictures: Mapping[str, Path]) -> tuple[str, ...]:
+    """Return the names of the subfolders with images, in the order of the names on the disk, as Keras has it."""
+    stored = {(name.split("/")[0], path.relative_to(root).parts[0]) for name, path in pictures.items()}
+    twice = [name for name, count in Counter(name for name, _ in stored).items() if count > 1]
+    if twice:
+        raise ValueError(
+            f"{root} has two folders that are called {twice[0]!r}, with its accents stored in two ways. Put them into "
+            "one, or rename one."
+        )
+    return tuple(name for name, _ in sorted(stored, key=lambda pair: pair[1]))
 
 
 def _notes(root: Path, pictures: dict[str, Path], outlines: dict[str, Path], masks: Path | None) -> tuple[str, ...]:
