@@ -1,7 +1,8 @@
-"""Progress of long work: a bar on a terminal, a small file for whoever started the notebook."""
+"""Progress of long work: a bar on a terminal or below a cell, a small file for whoever started the notebook."""
 
 import json
 import os
+import sys
 import time
 from collections.abc import Iterable, Iterator, Sized
 from pathlib import Path
@@ -22,8 +23,8 @@ def track(iterable: Iterable[Item], what: str, total: int | None = None) -> Iter
     """Yield the items of ``iterable`` and show how many are done.
 
     With the environment variable ``RRR_PROGRESS`` (a file's path) the state is written there at most once a second;
-    otherwise there is a bar on stderr, if that is a terminal. Calls may be nested. ``total`` defaults to the length;
-    without a length only the count is shown.
+    otherwise there is a bar on stderr, if that is a terminal or somebody's notebook, unless ``TQDM_DISABLE`` is set.
+    Calls may be nested. ``total`` defaults to the length; without a length only the count is shown.
     """
     global _depth
     total = total if total is not None else len(iterable) if isinstance(iterable, Sized) else 0
@@ -32,7 +33,7 @@ def track(iterable: Iterable[Item], what: str, total: int | None = None) -> Iter
         if "RRR_PROGRESS" not in os.environ:
             from tqdm import tqdm
 
-            yield from tqdm(iterable, desc=what, total=total or None, disable=None, position=level, leave=level == 0)
+            yield from tqdm(iterable, desc=what, total=total or None, **_look(level))
             return
         _put(level, what, 0, total)
         for done, item in enumerate(iterable, start=1):
@@ -54,7 +55,7 @@ def report(done: int, total: int, what: str) -> None:
 
         if _bar is not None:
             _bar.close()
-        _bar = tqdm(desc=what, total=total, disable=None, position=_depth, leave=_depth == 0)
+        _bar = tqdm(desc=what, total=total, **_look(_depth))
         if _bar.disable:
             _bar.desc = what
     _bar.update(done - _bar.n)
@@ -74,6 +75,15 @@ def read(path: Path | str) -> tuple[float, str]:
         return share, ", ".join(reversed(words))
     except (OSError, ValueError, KeyError, TypeError):
         return 0.0, ""
+
+
+def _look(level: int) -> dict[str, Any]:
+    """Return how tqdm shows the bar of a level."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    if type(shell).__name__ == "ZMQInteractiveShell" and not os.environ.get("TQDM_DISABLE"):
+        # A cell cannot move its cursor up, so the outermost bar stands alone, and it must not stay in the outputs.
+        return {"disable": level > 0, "leave": False}
+    return {"disable": None, "position": level, "leave": level == 0}
 
 
 def _put(level: int, what: str, done: int, total: int) -> None:

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -278,6 +279,28 @@ def test_progress_without_a_terminal_is_silent(
     assert list(progress.track([1, 2], "steps")) == [1, 2]
     for done in (0, 1, 2):
         progress.report(done, 2, "batches")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_progress_in_somebodys_notebook_is_one_bar_that_goes(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Below a cell the outermost bar is shown and wiped out at the end; where outputs are compared there is none."""
+    shell = type("ZMQInteractiveShell", (), {})()
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    monkeypatch.delenv("RRR_PROGRESS", raising=False)
+    monkeypatch.delenv("TQDM_DISABLE", raising=False)
+    for _ in progress.track([1, 2], "images"):
+        assert list(progress.track([1], "samples")) == [1]
+    progress.report(1, 2, "batches")
+    progress.report(2, 2, "batches")
+    told = capfd.readouterr().err
+    assert "images" in told
+    assert "batches" in told
+    assert "samples" not in told
+    assert not told.rpartition("\r")[0].rpartition("\r")[2].strip()
+    monkeypatch.setenv("TQDM_DISABLE", "1")
+    assert list(progress.track([1, 2], "images")) == [1, 2]
     assert capfd.readouterr() == ("", "")
 
 
