@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 
 from rrr_utils import files, weights
 from rrr_utils.networks import Network
+
+BYTE_LIMIT = 4 * 2**30  # VGG16 with the state of its optimizer has 1.1 GB
 
 
 def path(folder: Path | str, epoch: int) -> Path:
@@ -48,8 +51,15 @@ def write(file: Path, arrays: Mapping[str, NDArray], record: Any = None) -> None
 
 
 def read(file: Path) -> dict[str, NDArray]:
-    """Return the arrays in ``file``; a damaged one raises ``ValueError`` that names it. Nothing is unpickled."""
+    """Return the arrays in ``file``; a damaged one raises ``ValueError`` that names it. Nothing is unpickled.
+
+    One that would unpack to more than 4 GiB counts as damaged, before anything is unpacked.
+    """
     try:
+        with zipfile.ZipFile(file) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+        if size > BYTE_LIMIT:
+            raise ValueError(f"it would unpack to {size:,} bytes, and at most {BYTE_LIMIT:,} are read")
         with np.load(file, allow_pickle=False) as arrays:
             return {key: arrays[key] for key in arrays.files}
     except Exception as error:  # a damaged archive fails in many ways

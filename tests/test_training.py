@@ -13,7 +13,7 @@ import keras
 import numpy as np
 import pytest
 
-from rrr_utils import files, networks, training, weights
+from rrr_utils import checkpoints, files, networks, training, weights
 from rrr_utils.batches import Batches
 
 N, SIZE = 7, 8
@@ -395,6 +395,16 @@ def test_restoring_refuses_what_is_not_there(whole, tmp_path):
     with pytest.raises(ValueError, match=r"epoch-02\.npz lacks 'logits/bias'"):
         training.restore(network, tmp_path, 2)
     assert all(np.array_equal(before[key], array) for key, array in weights.take(network.model).items())
+
+
+def test_a_checkpoint_that_unpacks_to_too_much_is_not_unpacked(tmp_path, monkeypatch):
+    """Zeros that pack to a thousandth: the size is read in the archive's list, before any of them."""
+    np.savez_compressed(tmp_path / "epoch-00.npz", **{"logits/kernel": np.zeros(100_000)})
+    assert (tmp_path / "epoch-00.npz").stat().st_size < 10_000
+    monkeypatch.setattr(checkpoints, "BYTE_LIMIT", 500_000)
+    monkeypatch.setattr(np, "load", None)
+    with pytest.raises(ValueError, match=r"epoch-00\.npz is damaged \(it would unpack to 800,\d+ bytes"):
+        training.restore(tiny(), tmp_path, 0)
 
 
 @pytest.mark.parametrize(
