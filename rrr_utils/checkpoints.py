@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rrr_utils import files, weights
 from rrr_utils.networks import Network
 
-BYTE_LIMIT = 4 * 2**30  # VGG16 with the state of its optimizer has 1.1 GB
+BYTE_LIMIT = 4 * 2**30  # far more than VGG16 takes with the state of its optimizer
 
 
 def path(folder: Path | str, epoch: int) -> Path:
