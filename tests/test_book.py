@@ -179,7 +179,7 @@ def test_method_can_stand_alone():
 def build(folder, *, page=""):
     """Build a book of the method and one more page as the real one is built; return the finished process."""
     source = folder / "source"
-    for name in ("_config.yml", "book/references.bib", "book/method.md", "studies/cpu.yaml"):
+    for name in ("_config.yml", "book/references.bib", "book/method.md", "studies/cpu.yaml", "studies/gpu.yaml"):
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, source / name)
     for name in ("_static", "_ext"):

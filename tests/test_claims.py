@@ -400,9 +400,10 @@ def test_p_values_are_corrected_for_all_rows_together():
     assert smallest["p_holm"] == pytest.approx(min(1.0, smallest["p"] * len(tested)))
 
 
-def test_the_published_answers_are_those_behind_the_published_accuracies():
+@pytest.mark.parametrize("name", ["cpu", "gpu"])
+def test_the_published_answers_are_those_behind_the_published_accuracies(name):
     """Counted over the images, they give each accuracy in front of the original backgrounds to the image."""
-    folder = paths.root() / "data" / "results" / "cpu"
+    folder = paths.root() / "data" / "results" / name
     key = ["data", "network", "strategy", "trained_on", "seed", "epoch"]
     given = tables.read(folder / "answers.parquet", "answers")
     shift = tables.read(folder / "shift.parquet", "shift")
