@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
+import gpu  # noqa: E402
 import growth  # noqa: E402
 import inputs  # noqa: E402
 import operations  # noqa: E402
@@ -224,6 +225,16 @@ def test_the_list_has_no_name_twice_and_the_published_results_are_of_it():
     for each in [*found["rows"], *found["measures"].values()]:
         assert each["load"] >= 0
         assert each["matrix_product_gflops"] > 0
+
+
+def test_the_passes_on_a_gpu_are_measured_on_jax_and_published():
+    """Under another backend nothing is measured; what is published is quicker in the GPU's own precision, and near."""
+    with pytest.raises(ValueError, match="KERAS_BACKEND=jax"):
+        gpu.measure(size=32, batch=2, repeats=1)
+    found = json.loads((ROOT / "benchmarks" / "results" / "gpu.json").read_text(encoding="utf-8"))
+    assert found["passes"] > found["passes_float32"] > 0
+    assert 0 < found["drift"] < 0.01 * found["largest_logit"]
+    assert (found["network"], found["size"]) == ("vgg16", 224)
 
 
 def test_a_run_writes_what_it_measured_skips_aloud_and_fails_for_what_disagrees(tmp_path, monkeypatch, capsys):
