@@ -18,8 +18,12 @@ FILE = Path(__file__).resolve().parent / "results" / "gpu.json"
 
 def main() -> None:
     """Measure at the paper's size of images, and write what was found."""
-    argparse.ArgumentParser(description=__doc__).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.parse_args()
     engine.start()
+    # Asked small first: on a processor the whole takes minutes, and its numbers must not replace a GPU's.
+    if measure(size=32, batch=2, repeats=1)["device"] == "cpu":
+        parser.error(f"JAX found no GPU, so {FILE.name} is left as it is. Install the build of JAX for it.")
     found = measure()
     files.write_json(FILE, found)
     print(found)
