@@ -11,6 +11,8 @@ from typing import Any
 
 from rrr_utils import closure, files
 
+# How code is hashed: by the definitions that a notebook reaches, wherever they stand.
+_RULE = 2
 _BACKENDS = ("tensorflow", "jax", "torch")
 _DISTRIBUTIONS = {"PIL": "pillow", "skimage": "scikit-image", "sklearn": "scikit-learn", "yaml": "pyyaml"}
 
@@ -18,29 +20,38 @@ _DISTRIBUTIONS = {"PIL": "pillow", "skimage": "scikit-image", "sklearn": "scikit
 def provenance(notebook: Path, parameters: Mapping[str, Any], inputs: Mapping[str, Any]) -> dict[str, Any]:
     """Return what decides a run's results: parameters, inputs, code, versions, and the number of threads.
 
-    ``code`` holds a hash for the notebook's code cells and for each module of the package that it needs, directly or
-    through another one; comments, docstrings, layout and a notebook's prose do not count. ``versions`` holds the
-    libraries which that code imports. ``showing`` holds both for what the notebook needs to draw and to sum up. The
-    same state gives the same value: there are no times and no paths in it.
+    ``code`` holds a hash for the notebook's code cells and for each definition that these reach (see
+    :mod:`rrr_utils.closure`), by where it stands, which is for messages: where it stands, and under which imports, does
+    not count. ``versions`` holds the libraries which that code uses. ``showing`` holds both for what the notebook needs
+    to draw and to sum up. The same state gives the same value: there are no times and no paths in it.
     """
-    computing, everything = closure.of(notebook, showing=False), closure.of(notebook)
-    code = {name: source.digest for name, source in sorted(computing.items())}
-    libraries = versions({name for source in computing.values() for name in source.imports})
-    shown = {name: source.digest for name, source in sorted(everything.items()) if name not in code}
-    more = versions({name for source in everything.values() for name in source.imports})
+    computing = closure.of(notebook, parameters, showing=False)
+    everything = closure.of(notebook, parameters)
+    libraries = versions(computing.libraries)
+    known = set(computing.definitions.values())
     return {
-        "parameters": _plain(parameters),
-        "inputs": _plain(inputs),
-        "code": code,
+        "rule": _RULE,
+        "parameters": plain(parameters),
+        "inputs": plain(inputs),
+        "code": dict(computing.definitions),
         "versions": libraries,
         "threads": threads(),
-        "showing": shown | {name: version for name, version in more.items() if name not in libraries},
+        "showing": {
+            "code": {name: digest for name, digest in everything.definitions.items() if digest not in known},
+            "versions": {
+                name: version for name, version in versions(everything.libraries).items() if name not in libraries
+            },
+        },
     }
 
 
 def computing(made_of: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the part of a provenance that decides the numbers: all but the code that only shows them."""
-    return {name: made_of.get(name) for name in ("parameters", "inputs", "code", "versions", "threads")}
+    """Return the part of a provenance that decides the numbers: all but the code that only shows them.
+
+    Of the code only what it does remains, not where it stands.
+    """
+    found = {name: made_of.get(name) for name in ("parameters", "inputs", "versions", "threads")}
+    return found | {"code": sorted(set((made_of.get("code") or {}).values()))}
 
 
 def intact(stamp: Path, executed: Path, made_of: Mapping[str, Any], outputs: Iterable[str]) -> bool:
@@ -68,14 +79,17 @@ def stale(stamp: Path, executed: Path, expected: Mapping[str, Any], outputs: Ite
         found = files.read_json(stamp)
         if not isinstance(found, dict) or not isinstance(found["outputs"], dict):
             raise ValueError("it is no stamp")
-        for what, singular in (
-            ("parameters", "parameter"),
-            ("code", "code of"),
-            ("inputs", "input"),
-            ("versions", "version of"),
-            ("showing", "only to show results:"),
+        if isinstance(found.get("code"), dict) and found.get("rule") != _RULE:
+            return "its stamp is of an older form"
+        shown, now = found["showing"], expected["showing"]
+        for singular, names in (
+            ("parameter", _differences(found["parameters"], expected["parameters"])),
+            ("code of", _other_code(found["code"], expected["code"])),
+            ("input", _differences(found["inputs"], expected["inputs"])),
+            ("version of", _differences(found["versions"], expected["versions"])),
+            ("only to show results:", _other_code(shown["code"], now["code"])),
+            ("only to show results: version of", _differences(shown["versions"], now["versions"])),
         ):
-            names = _differences(found[what], expected[what])
             if names:
                 more = f" and {len(names) - 1} more" if len(names) > 1 else ""
                 return f"{singular} {names[0]} changed{more}"
@@ -181,12 +195,21 @@ def _differences(found: Mapping[str, Any], expected: Mapping[str, Any]) -> list[
     return sorted(name for name in names if found.get(name, ...) != expected.get(name, ...))
 
 
-def _plain(value: Any) -> Any:
+def _other_code(found: Mapping[str, str], expected: Mapping[str, str]) -> list[str]:
+    """Return where code stands that does something else; the same code in another place is no difference."""
+    there = set(found.values())
+    changed = [name for name, digest in expected.items() if digest not in there]
+    # Definitions that merely refer to a changed one come after it.
+    changed.sort(key=lambda name: (expected[name].partition(".")[0] in {d.partition(".")[0] for d in there}, name))
+    return changed or sorted(name for name, digest in found.items() if digest not in set(expected.values()))
+
+
+def plain(value: Any) -> Any:
     """Return ``value`` as JSON has it, so that what is compared is what was written."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(entry) for key, entry in value.items()}
+        return {str(key): plain(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(entry) for entry in value]
+        return [plain(entry) for entry in value]
     return str(value) if isinstance(value, Path) else value
 
 

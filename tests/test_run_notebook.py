@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +115,9 @@ def test_a_promised_output_that_is_missing_is_an_error(place: Path) -> None:
 @pytest.fixture
 def done(place: Path) -> tuple[Path, Path]:
     """Return the place and the template of a run that is done, stamped without running it."""
-    template = tiny_study.notebook(place / "n.ipynb", "from rrr_utils import metric", parameters="rate = 1")
+    template = tiny_study.notebook(
+        place / "n.ipynb", "from rrr_utils import metric\nmetric.score", parameters="rate = 1"
+    )
     (place / "runs/table.txt").write_text("numbers")
     (place / "runs/out.ipynb").write_text("executed")
     made_of = stamps.provenance(template, {"rate": 2}, {"before": {"a": "1"}})
@@ -140,6 +141,30 @@ def test_a_foreign_file_is_no_stamp(done: tuple[Path, Path], content: str) -> No
     place, template = done
     (place / "runs/out.stamp.json").write_text(content)
     assert _why(place, template, rate=2) == "its stamp is torn"
+
+
+def test_a_stamp_of_an_older_form_says_so(done: tuple[Path, Path]) -> None:
+    """One that holds a hash of every module, from before definitions were hashed, is no torn one."""
+    place, template = done
+    stamp = place / "runs/out.stamp.json"
+    files.write_json(stamp, {name: value for name, value in files.read_json(stamp).items() if name != "rule"})
+    assert _why(place, template, rate=2) == "its stamp is of an older form"
+
+
+def test_a_stamp_holds_where_code_was_moved(done: tuple[Path, Path]) -> None:
+    """What a stamp says of where code stands is for messages: under other names the same code is the same."""
+    place, template = done
+    stamp = place / "runs/out.stamp.json"
+    found = files.read_json(stamp)
+    moved = {f"rrr_utils.room.{number}:f": digest for number, digest in enumerate(found["code"].values())}
+    files.write_json(stamp, found | {"code": moved})
+    assert not _why(place, template, rate=2)
+    made_of = stamps.provenance(template, {"rate": 2}, {"before": {"a": "1"}})
+    assert stamps.intact(stamp, place / "runs/out.ipynb", made_of, ["table.txt"])
+    changed = dict(list(found["code"].items())[1:])
+    files.write_json(stamp, found | {"code": changed})
+    assert _why(place, template, rate=2).startswith("code of ")
+    assert not stamps.intact(stamp, place / "runs/out.ipynb", made_of, ["table.txt"])
 
 
 def test_every_change_is_a_reason_to_run_again(done: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,94 +201,12 @@ def test_data_that_are_not_here_agree_with_every_stamp(done: tuple[Path, Path]) 
         assert stamps.stale(stamp, ran, expected, ["table.txt"]) == reason
 
 
-@pytest.fixture
-def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Return a small package in which every way of needing a module occurs."""
-    folder = tmp_path / "package"
-    modules = {
-        "__init__": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from rrr_utils import unused\n"
-        "_HOMES = {'score': 'metric'}",
-        "metric": '"""Scores."""\nimport numpy as np\n\n\ndef score():\n    """Return."""\n    return 1  # a comment\n',
-        "training": "def train():\n    from rrr_utils import deep\n    return deep",
-        "deep": "import keras\nfrom typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from rrr_utils import unused",
-        "prepared": "from rrr_utils.progress import track",
-        "progress": "",
-        "figures": "import seaborn\nfrom rrr_utils import style",
-        "style": "",
-        "unused": "",
-        "masks/__init__": "import importlib",
-        "masks/outlines": "",
-    }
-    for name, text in modules.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / f"{name}.py").write_text(text)
-    monkeypatch.setattr(closure, "PACKAGE", folder)
-    closure._homes.cache_clear()
-    yield folder
-    closure._homes.cache_clear()
-
-
-def _needed(notebook: Path, **options: bool) -> set[str]:
-    return {name.removeprefix("rrr_utils/").removesuffix(".py") for name in closure.of(notebook, **options)} - {
-        f"notebooks/{notebook.name}"
-    }
-
-
-def test_code_is_followed_through_all_imports(package: Path, tmp_path: Path) -> None:
-    """Modules needed by name, by the public face, in functions and by folder are found; types and unused are not."""
-    code = "%matplotlib inline\nimport rrr_utils as rrr\nfrom rrr_utils import training\nrrr.score(1)"
-    assert _needed(tiny_study.notebook(tmp_path / "a.ipynb", code)) == {"metric", "training", "deep"}
-    code = "from rrr_utils.masks import open_masker\nfrom rrr_utils import score\nimport rrr_utils.deep"
-    assert _needed(tiny_study.notebook(tmp_path / "b.ipynb", code)) == {
-        "masks/__init__",
-        "masks/outlines",
-        "metric",
-        "deep",
-    }
-    found = closure.of(tmp_path / "b.ipynb")
-    assert {name for source in found.values() for name in source.imports} == {"importlib", "keras", "numpy", "typing"}
-
-
-def test_what_only_shows_results_is_known_apart(package: Path, tmp_path: Path) -> None:
-    """Figures do not count towards the numbers of a notebook that works on images, but do for one that reads tables."""
-    images = tiny_study.notebook(
-        tmp_path / "a.ipynb", "from rrr_utils import figures, prepared, metric\nimport matplotlib"
-    )
-    assert _needed(images) == {"figures", "style", "prepared", "metric"}
-    assert _needed(images, showing=False) == {"prepared", "metric"}
-    tables = tiny_study.notebook(tmp_path / "b.ipynb", "from rrr_utils import figures, metric")
-    assert _needed(tables, showing=False) == _needed(tables) == {"figures", "style", "metric"}
-
-
-def test_a_change_of_what_code_does_counts_and_of_its_words_does_not(package: Path, tmp_path: Path) -> None:
-    """A changed line changes the hash of its module; a comment, a docstring, blank lines and prose do not."""
-    path = tiny_study.notebook(tmp_path / "n.ipynb", "import rrr_utils.metric  # the score")
-
-    def hashes() -> dict[str, str]:
-        return {name: source.digest for name, source in closure.of(path).items()}
-
-    first = hashes()
-    text = (package / "metric.py").read_text()
-    (package / "metric.py").write_text('"""Another word."""\n\n\n' + text.split("\n", 1)[1].replace("a comment", "why"))
-    book = nbformat.read(path, as_version=4)
-    book.cells[0].source = "# Another title"
-    book.cells[-1].source = "import rrr_utils.metric"
-    nbformat.write(book, path)
-    assert hashes() == first
-    (package / "metric.py").write_text(text.replace("return 1", "return 2"))
-    assert [name for name, digest in hashes().items() if digest != first[name]] == ["rrr_utils/metric.py"]
-    (package / "metric.py").write_text(text)
-    book.cells[-1].source = "import rrr_utils.metric\n2"
-    nbformat.write(book, path)
-    assert [name for name, digest in hashes().items() if digest != first[name]] == ["notebooks/n.ipynb"]
-
-
 def test_training_does_not_depend_on_figures() -> None:
     """In this project: what decides the numbers of training and scoring holds no module that draws or sums up."""
     for name in ("01-masking", "02-fine-tuning", "03-scoring"):
         path = tiny_study.PROJECT / "notebooks" / f"{name}.ipynb"
-        needed = " ".join(closure.of(path, showing=False))
-        assert "rrr_utils/prepared.py" in needed
+        needed = " ".join(closure.of(path, showing=False).definitions)
+        assert "rrr_utils.prepared:" in needed
         assert "figures" not in needed
         assert "statistics" not in needed
 
@@ -276,7 +219,11 @@ def test_other_figures_redraw_and_other_code_computes_again(place: Path, monkeyp
     )
     template = tiny_study.notebook(place / "n.ipynb", code, parameters="rate = 1\nnames = []")
     real = stamps.provenance
-    for change, again in (({}, True), ({"showing": {"rrr_utils/figures.py": "2"}}, False), ({"versions": {}}, True)):
+    for change, again in (
+        ({}, True),
+        ({"showing": {"code": {"rrr_utils.figures:a": "2"}, "versions": {}}}, False),
+        ({"versions": {}}, True),
+    ):
         monkeypatch.setattr(stamps, "provenance", lambda *given, change=change: real(*given) | change)
         assert _why(place, template)
         _run(place, template)
@@ -422,6 +369,6 @@ def test_a_stamp_holds_no_times_and_no_places(done: tuple[Path, Path]) -> None:
     text = (place / "runs/out.stamp.json").read_text()
     assert str(place) not in text
     assert set(json.loads(text)) == {
-        *("parameters", "inputs", "code", "versions", "threads", "showing", "outputs", "executed", "made_on")
+        *("rule", "parameters", "inputs", "code", "versions", "threads", "showing", "outputs", "executed", "made_on")
     }
     assert files.sha256(place / "runs/table.txt") in text
