@@ -123,10 +123,10 @@ publish: $(READY) ## copy a study's executed notebooks and tables to where the c
 	@$(BIN) workflow/build_book.py publish "$(FILE)"
 
 recompute: $(READY) ## compute one row of a published table again (STUDY, TABLE=scores, ROW=number; any row without it)
-	@$(BIN) -m rrr_utils.recompute "$(FILE)" $(or $(TABLE),scores) $(if $(ROW),--row "$(ROW)") $(if $(filter yes,$(PLAN)),--plan)
+	@$(BIN) -m rrr_utils.study.recompute "$(FILE)" $(or $(TABLE),scores) $(if $(ROW),--row "$(ROW)") $(if $(filter yes,$(PLAN)),--plan)
 
 viewer: $(READY) ## draw the book's viewer from the run of a study (STUDY=viewer); needs RRR_DATA_DIR
-	$(BIN) -m rrr_utils.viewer studies/$(if $(filter file,$(origin STUDY)),viewer,$(STUDY)).yaml --out book/published/viewer/viewer.html
+	$(BIN) -m rrr_utils.study.viewer studies/$(if $(filter file,$(origin STUDY)),viewer,$(STUDY)).yaml --out book/published/viewer/viewer.html
 
 validate: $(READY) ## compute every notebook and page again and say which outputs were compared
 	@$(BIN) workflow/validate.py

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from rrr_utils import engine, files
+from rrr_utils.common import files
+from rrr_utils.engine import passes as engine
 
 FILE = Path(__file__).resolve().parent / "results" / "gpu.json"
 
@@ -43,7 +44,8 @@ def measure(size: int = 224, batch: int = 32, repeats: int = 12) -> dict[str, An
         raise ValueError(f"This measures JAX, but Keras runs on {keras.backend.backend()}. Set KERAS_BACKEND=jax.")
     import jax
 
-    from rrr_utils import networks, weights
+    from rrr_utils.engine import weights
+    from rrr_utils.networks import network as networks
 
     network = networks.build("vgg16", classes=2, size=size, weights=None, seed=0)
     images = np.random.default_rng(0).integers(0, 256, (batch, size, size, 3)).astype(np.float32)

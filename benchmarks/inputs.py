@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 def network(name: str, size: int = 224, **options: Any) -> Any:
     """Return a network with ImageNet's weights where its file is at hand, else random ones (speed is the same)."""
-    from rrr_utils import networks
+    from rrr_utils.networks import network as networks
 
     weights = "imagenet" if has_weights(name) else None
     return networks.build(name, classes=2, size=size, weights=weights, **options)
@@ -17,7 +17,7 @@ def network(name: str, size: int = 224, **options: Any) -> Any:
 
 def has_weights(name: str) -> bool:
     """Return whether ImageNet's weights of a network lie in ``$RRR_DATA_DIR``."""
-    from rrr_utils import paths
+    from rrr_utils.common import paths
 
     folder = paths.data_dir()
     return folder is not None and any((folder / "weights").glob(f"{name}_*"))
@@ -42,7 +42,7 @@ def disks(count: int, size: int = 224) -> NDArray[np.float32]:
 
 def states(made: Any, strategy: str, count: int) -> list[dict[str, NDArray]]:
     """Return ``count`` checkpoints that differ in the layers of ``strategy`` alone; what is the same is held once."""
-    from rrr_utils import weights
+    from rrr_utils.engine import weights
 
     rng, start = np.random.default_rng(0), weights.take(made.model)
     trained = set(made.trainable_layers(strategy))
@@ -63,7 +63,7 @@ def states(made: Any, strategy: str, count: int) -> list[dict[str, NDArray]]:
 
 def stack(made: Any, checkpoints: Sequence[dict[str, NDArray]]) -> Any:
     """Return the stack of ``checkpoints``."""
-    from rrr_utils.stack import Stack
+    from rrr_utils.networks.stack import Stack
 
     result = Stack(made)
     for state in checkpoints:

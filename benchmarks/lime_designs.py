@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rrr_utils import engine, files, seeds
+from rrr_utils.common import files, seeds
+from rrr_utils.engine import passes as engine
 from rrr_utils.explainers import designs, lime
 
 RESULTS = Path(__file__).resolve().parent / "results"

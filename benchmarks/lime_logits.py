@@ -7,8 +7,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rrr_utils import checkpoints, datasets, masks, paths, prepared, progress, runs, seeds, training
+from rrr_utils import datasets, masks
+from rrr_utils.common import paths, progress, seeds
 from rrr_utils.explainers import designs, lime
+from rrr_utils.masks import prepared
+from rrr_utils.training import checkpoints, runs
+from rrr_utils.training import fit as training
 
 STUDY, DATA, SEED = "lime-designs", "pets", 0
 NEEDED = ("whole", "reference", "coins", "orthogonal")

@@ -10,8 +10,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from rrr_utils import engine, files, jobs, metric, paths, progress, runs, scoring, study, tables
+from rrr_utils import metric
+from rrr_utils.common import files, paths, progress
+from rrr_utils.engine import passes as engine
 from rrr_utils.explainers import LIME
+from rrr_utils.scoring import scores as scoring
+from rrr_utils.study import jobs
+from rrr_utils.study import study_file as study
+from rrr_utils.tables import parquet as tables
+from rrr_utils.training import runs
 
 FILE = Path(__file__).resolve().parent / "results" / "lime_precision.csv"
 RUN = "dogs-vs-cats-half/vgg16-160/blocks4-5/original"

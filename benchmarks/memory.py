@@ -4,7 +4,7 @@ import os
 import resource
 import sys
 
-from rrr_utils import engine
+from rrr_utils.engine import passes as engine
 
 
 def main() -> None:
@@ -14,7 +14,7 @@ def main() -> None:
     import growth
     import inputs
 
-    from rrr_utils import runs
+    from rrr_utils.training import runs
 
     network = inputs.network(name, int(size))
     if int(count):

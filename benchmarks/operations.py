@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from rrr_utils.networks import node_of
+from rrr_utils.engine.graph import node_of
 
 # A multiplication and an addition a value at most, against hundreds in a convolution: they are not counted.
 _FREE = (

@@ -2,7 +2,9 @@
 
 import sys
 
-from rrr_utils import executed, files, paths, run_notebook, worker
+from rrr_utils.common import files, paths
+from rrr_utils.study import executed_notebook as executed
+from rrr_utils.study import run_notebook, worker
 
 
 def main() -> None:

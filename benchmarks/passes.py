@@ -14,7 +14,7 @@ SHAPES = ((1024, 1024, 1024), (2048, 2048, 2048), (6272, 1152, 256), (6272, 2304
 
 def forward(name: str = "mobilenet", size: int = 224, number: int = 256, **options: Any) -> Comparison:
     """Compare the engine's pass with Keras' ``predict``, 32 images at a time."""
-    from rrr_utils import engine
+    from rrr_utils.engine import passes as engine
 
     network, images = inputs.network(name, size, **options), inputs.images(number, size).astype(np.float32)
     kind, batch = engine.fastest(network.model), images[:32]
@@ -76,7 +76,7 @@ def arithmetic(name: str, size: int = 224, samples: int = 64, seconds: float = 4
     The plain way is no other way to the maps: it says how long the operations would take at the machine's own rate,
     measured in the same process on the same threads just after.
     """
-    from rrr_utils import weights
+    from rrr_utils.engine import weights
     from rrr_utils.explainers import LIME
 
     network, image, explainer = inputs.network(name, size, **options), inputs.images(1, size), LIME(samples=samples)

@@ -29,7 +29,8 @@ def lime_predict(name: str = "mobilenet", size: int = 224, samples: int = 1000, 
 
 
 def _lime(network: Any, predict: Any, batch: int, samples: int) -> Comparison:
-    from rrr_utils import engine, weights
+    from rrr_utils.engine import passes as engine
+    from rrr_utils.engine import weights
     from rrr_utils.explainers import LIME
     from rrr_utils.explainers.lime import superpixels
 
@@ -118,7 +119,7 @@ def sharing(
 
 def limits(network: Any, cut: str | None, checkpoints: int, number: int = 64) -> dict[str, Any]:
     """Return the limit of sharing what lies before ``cut``, by multiply-adds and by the times of the two parts."""
-    from rrr_utils import engine
+    from rrr_utils.engine import passes as engine
 
     if cut is None:
         return {}
@@ -155,7 +156,7 @@ def as_the_authors(
     The plain way is run for the first ``timed`` checkpoints, and its time is taken as many times as there are more: it
     does the same for each.
     """
-    from rrr_utils import weights
+    from rrr_utils.engine import weights
     from rrr_utils.explainers import LIME, Occlusion
     from rrr_utils.explainers.lime import superpixels
     from rrr_utils.explainers.occlusion import covered, spread

@@ -22,7 +22,8 @@ def bfloat16(
     Drift of logits over ``number`` images, as root mean square and largest difference, beside the standard deviation of
     the logits themselves; of the score, for one image and the same ``samples`` perturbations, against a disk.
     """
-    from rrr_utils import engine, metric
+    from rrr_utils import metric
+    from rrr_utils.engine import passes as engine
     from rrr_utils.explainers import LIME
 
     images, classes = inputs.images(number, size).astype(np.float32), np.zeros(1, np.int64)

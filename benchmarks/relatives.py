@@ -15,8 +15,10 @@ import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 import quantus  # noqa: E402
 
-from rrr_utils import chance, datasets, networks, relatives, score  # noqa: E402
+from rrr_utils import chance, datasets, score  # noqa: E402
 from rrr_utils.explainers import GradCAM, GradCAMPlusPlus, Occlusion  # noqa: E402
+from rrr_utils.networks import network as networks  # noqa: E402
+from rrr_utils.scoring import quantus as relatives  # noqa: E402
 
 TABLE = HERE / "results" / "relatives.csv"
 IMAGES, SIZE, SEED = 24, 64, 0

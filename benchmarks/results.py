@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rrr_utils import files
+from rrr_utils.common import files
 
 KEY = ("what", "against")
 

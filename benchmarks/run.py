@@ -11,7 +11,7 @@ from typing import Any
 import results
 import timing
 
-from rrr_utils import engine
+from rrr_utils.engine import passes as engine
 
 HERE = Path(__file__).resolve().parent
 

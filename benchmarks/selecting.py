@@ -21,7 +21,7 @@ def subsets(
 
     import tensorflow as tf
 
-    from rrr_utils import sufficient_subsets
+    from rrr_utils.analyses.overinterpretation import sufficient_subsets
 
     network, images = inputs.network(name, size, **options), inputs.images(number, size)
     labels, ids = np.zeros(number, np.int64), [str(place) for place in range(number)]

@@ -134,7 +134,7 @@ def machine(threads: int) -> dict[str, Any]:
 
 def conditions(threads: int) -> dict[str, Any]:
     """Return how busy the machine is, and how fast a float32 matrix product runs on it just now (half a second)."""
-    from rrr_utils import costs
+    from rrr_utils.study import costs
 
     return {
         "load": round(os.getloadavg()[0], 2),

@@ -22,9 +22,9 @@ def remedies(
     All layers are trained on ``number`` generated images; the first epoch, which compiles, is not counted. Members of
     an ensemble are trained one after the other.
     """
-    from rrr_utils import training
-    from rrr_utils.remedies.catalogue import CATALOGUE
-    from rrr_utils.remedies.fitting import fit
+    from rrr_utils.analyses.remedies.catalogue import CATALOGUE
+    from rrr_utils.analyses.remedies.fit import fit
+    from rrr_utils.training import fit as training
 
     lines: list[dict[str, Any]] = []
     for options in asked:

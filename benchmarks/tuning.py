@@ -28,8 +28,9 @@ def tuning(
     """
     import keras
 
-    from rrr_utils import training, weights
-    from rrr_utils.batches import Batches
+    from rrr_utils.engine import weights
+    from rrr_utils.training import fit as training
+    from rrr_utils.training.batches import Batches
 
     network = inputs.network(name, size, **options)
     images, labels = inputs.images(trained + evaluated, size), np.arange(trained + evaluated) % 2

@@ -34,8 +34,10 @@ def study(
     ``timed`` of the checkpoints, and the time of those behind the first, which compiles, is taken as many times as
     there are more: it does the same for each. The facts say how long each way trained and scored the last time.
     """
-    from rrr_utils import datasets, masks, prepared, runs
+    from rrr_utils import datasets, masks
     from rrr_utils.explainers import LIME, GradCAM, GradCAMPlusPlus, Occlusion
+    from rrr_utils.masks import prepared
+    from rrr_utils.training import runs
 
     place = tempfile.TemporaryDirectory()
     dataset = datasets.open_dataset("confounded", options={"images": number, "size": size})
@@ -91,7 +93,8 @@ def study(
 
 
 def _train(run: Any, ready: Any, epochs: int, budget: int | None) -> None:
-    from rrr_utils import runs, training
+    from rrr_utils.training import fit as training
+    from rrr_utils.training import runs
 
     training.train(
         run.start(0),
@@ -107,14 +110,15 @@ def _train(run: Any, ready: Any, epochs: int, budget: int | None) -> None:
 
 
 def _together(run: Any, ready: Any, asked: list[Any], epochs: int, scored: int) -> pd.DataFrame:
-    from rrr_utils import scoring
+    from rrr_utils.scoring import scores as scoring
 
     return scoring.score_run(run, ready, asked, [0], range(epochs + 1), splits=["test"], n=scored, study_seed=0)
 
 
 def _one_by_one(run: Any, ready: Any, asked: list[Any], epochs: int, scored: int, timed: int) -> Timed:
     """Score ``timed`` checkpoints from the first to the last, and return them with the seconds of all."""
-    from rrr_utils import checkpoints, scoring
+    from rrr_utils.scoring import scores as scoring
+    from rrr_utils.training import checkpoints
 
     places, network, parts = ready.cohort("test", scored, 0), run.start(0), []
     ids = [ready.ids[place] for place in places]

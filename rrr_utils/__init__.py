@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rrr_utils import explainers, figures, networks, statistics, tables
     from rrr_utils.metric import Average, avg_score, chance, score
-    from rrr_utils.own_model import examine
-    from rrr_utils.scoring import AvgScore
-    from rrr_utils.triage import Triage
+    from rrr_utils.own_model.examination import examine
+    from rrr_utils.own_model.triage import Triage
+    from rrr_utils.scoring.callback import AvgScore
 
 __version__ = "0.1.0"
 
@@ -18,37 +18,38 @@ _HOMES = {
     "chance": "metric",
     "avg_score": "metric",
     "Average": "metric",
-    "AvgScore": "scoring",
-    "Triage": "triage",
-    "examine": "own_model",
+    "AvgScore": "scoring.callback",
+    "Triage": "own_model.triage",
+    "examine": "own_model.examination",
 }
-_MODULES = (
-    "datasets",
-    "engine",
-    "example",
-    "explainers",
-    "figures",
-    "images",
-    "masks",
-    "metric",
-    "mosaics",
-    "networks",
-    "own_model",
-    "preprocessing",
-    "relatives",
-    "report",
-    "saved_models",
-    "scoring",
-    "shift",
-    "sources",
-    "statistics",
-    "study",
-    "sufficient_subsets",
-    "tables",
-    "training",
-    "triage",
-    "viewer",
-)
+_MODULES = {
+    "analyses": "analyses",
+    "datasets": "datasets",
+    "engine": "engine",
+    "example": "own_model.example",
+    "explainers": "explainers",
+    "figures": "figures",
+    "images": "datasets.images",
+    "masks": "masks",
+    "metric": "metric",
+    "mosaics": "analyses.reliability.mosaics",
+    "networks": "networks",
+    "own_model": "own_model",
+    "preprocessing": "networks.preprocessing",
+    "relatives": "scoring.quantus",
+    "report": "own_model.report",
+    "saved_models": "own_model.saved_models",
+    "scoring": "scoring",
+    "shift": "scoring.shift",
+    "sources": "datasets.sources",
+    "statistics": "statistics",
+    "study": "study",
+    "sufficient_subsets": "analyses.overinterpretation.sufficient_subsets",
+    "tables": "tables",
+    "training": "training",
+    "triage": "own_model.triage",
+    "viewer": "study.viewer",
+}
 
 __all__ = [
     "Average",
@@ -70,7 +71,7 @@ def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(importlib.import_module(f"rrr_utils.{_HOMES[name]}"), name)
     if name in _MODULES:
-        return importlib.import_module(f"rrr_utils.{name}")
+        return importlib.import_module(f"rrr_utils.{_MODULES[name]}")
     raise AttributeError(f"module 'rrr_utils' has no attribute {name!r}")
 
 

@@ -9,15 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
-from rrr_utils import engine
+from rrr_utils.engine import passes as engine
 
 if __name__ == "__main__":
     engine.start(1)
 
 import keras
 
-from rrr_utils import gradients, networks, training, weights
+from rrr_utils import networks
+from rrr_utils.engine import gradients, weights
 from rrr_utils.explainers import LIME, GradCAM, GradCAMPlusPlus, Occlusion
+from rrr_utils.training import fit as training
 
 EXPLAINERS = {
     "grad_cam": GradCAM(),

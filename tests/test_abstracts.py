@@ -4,7 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rrr_utils import abstracts, paths, statistics, tables
+from rrr_utils import statistics
+from rrr_utils.analyses.overinterpretation import claims as abstracts
+from rrr_utils.common import paths
+from rrr_utils.tables import parquet as tables
 
 KINDS = ("selected", "random", "neighbours")
 

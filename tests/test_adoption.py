@@ -4,9 +4,10 @@ import keras
 import numpy as np
 import pytest
 
-from rrr_utils import adoption, networks
-from rrr_utils.adoption import Linear, TwoLogits
-from rrr_utils.preprocessing import NEUTRAL
+from rrr_utils import networks
+from rrr_utils.networks import adoption
+from rrr_utils.networks.adoption import Linear, TwoLogits
+from rrr_utils.networks.preprocessing import NEUTRAL
 
 layers = keras.layers
 

@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rrr_utils import advice, paths
-from rrr_utils.figures import remedies as drawn
-from rrr_utils.statistics import remedies as told
+from rrr_utils.analyses.remedies import claims as advice
+from rrr_utils.analyses.remedies import figures as drawn
+from rrr_utils.analyses.remedies import statistics as told
+from rrr_utils.common import paths
 
 TABLE = pd.DataFrame(
     [
@@ -83,7 +84,7 @@ def test_without_published_tables_the_message_says_what_to_run(tmp_path):
 def published():
     """The differences, verdicts and reach of what the book shows of generated images."""
     pytest.importorskip("tensorflow")
-    from rrr_utils.remedies.catalogue import CATALOGUE
+    from rrr_utils.analyses.remedies.catalogue import CATALOGUE
 
     runs = advice.read([paths.root() / "data" / "results" / "remedies"])
     found = advice.differences(runs, {name: each.taught for name, each in CATALOGUE.items()})

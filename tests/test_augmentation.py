@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from rrr_utils import augmentation
-from rrr_utils.augmentation import Change
+from rrr_utils.training import augmentation
+from rrr_utils.training.augmentation import Change
 
 
 @pytest.fixture

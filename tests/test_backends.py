@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tiny_study
 
-from rrr_utils import stamps
+from rrr_utils.study import stamps
 
 REFERENCE = tiny_study.PROJECT / ".venv" / "bin" / "python"
 other = pytest.mark.skipif(
@@ -56,11 +56,11 @@ def test_losses_agree_with_tensorflows(both):
 
 
 STARTED = """
-from rrr_utils import engine
+from rrr_utils.engine import passes as engine
 assert engine.start(1) == engine.start(1) == 1
 import sys
 import keras, numpy as np
-from rrr_utils import networks
+from rrr_utils.networks import network as networks
 assert keras.backend.backend() == "{backend}"
 assert "tensorflow" not in sys.modules
 network = networks.build("convnet", classes=2, size=32, weights=None)
@@ -76,7 +76,7 @@ for refused in (lambda: engine.start(2), lambda: engine.forward(network, "openvi
 LATE = """
 import keras
 keras.ops.zeros(1) + 1
-from rrr_utils import engine
+from rrr_utils.engine import passes as engine
 engine.start(1)
 """
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from rrr_utils import images, seeds
+from rrr_utils.common import seeds
+from rrr_utils.datasets import images
 
 IDS = ["a", "b", "c", "d"]
 

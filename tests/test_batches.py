@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from rrr_utils import augmentation
-from rrr_utils import images as pictures
-from rrr_utils.batches import TRAINED_ON, Batches, TrainingData
+from rrr_utils.datasets import images as pictures
+from rrr_utils.training import augmentation
+from rrr_utils.training.batches import TRAINED_ON, Batches, TrainingData
 
 N, SIZE, BATCH, EPOCHS = 11, 8, 4, 3
 

@@ -27,7 +27,7 @@ import training_times  # noqa: E402
 import tuning  # noqa: E402
 import whole_study  # noqa: E402
 
-from rrr_utils import networks  # noqa: E402
+from rrr_utils.networks import network as networks  # noqa: E402
 
 SMALL = {"name": "convnet", "size": 64}
 # 224 px, because the package lime cuts superpixels at the image's own size and ours at 224.

@@ -4,7 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rrr_utils import claims, comparisons, paths, tables
+from rrr_utils.analyses.paper import claims, comparisons
+from rrr_utils.common import paths
+from rrr_utils.tables import parquet as tables
 
 SEEDS, IMAGES = (0, 1, 2), 40
 RUN = {"study": "s", "data": "d", "network": "n", "trained_on": "original"}

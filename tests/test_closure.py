@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import tiny_study
 
-from rrr_utils import closure
+from rrr_utils.study import notebook_code as closure
 
 HELPERS = """
 import math

@@ -5,7 +5,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from rrr_utils import analyses, controls, metric, paths, statistics
+from rrr_utils import metric, statistics
+from rrr_utils.analyses.controls import measure as controls
+from rrr_utils.common import paths
+from rrr_utils.study import analysis as analyses
 
 BLOCKS = {"conv1": ("conv1",), "conv2": ("conv2",), "dense": ("dense_1", "logits")}
 

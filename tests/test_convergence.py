@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from rrr_utils import convergence, statistics
+from rrr_utils import statistics
+from rrr_utils.analyses.convergence import measure as convergence
 
 
 @pytest.fixture(scope="module")

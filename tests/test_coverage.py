@@ -3,8 +3,9 @@
 import pandas as pd
 import pytest
 
-from rrr_utils import jobs, study
-from rrr_utils.coverage import coverage
+from rrr_utils.study import jobs
+from rrr_utils.study import study_file as study
+from rrr_utils.study.coverage import coverage
 
 STUDY = """
 name: little

@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 from scipy import io
 
-from rrr_utils import datasets, images, own_images
-from rrr_utils.datasets import caltech101, cifar10
+from rrr_utils import datasets
+from rrr_utils.datasets import caltech101, cifar10, images
+from rrr_utils.own_model import images as own_images
 
 REAL = os.environ.get("RRR_DATA_DIR")
 real_data = [pytest.mark.real_data, pytest.mark.skipif(REAL is None, reason="RRR_DATA_DIR is not set")]
@@ -77,7 +78,11 @@ def test_missing_data_are_an_error_with_the_way_to_get_them(tmp_path, source):
     """The message names the folder, RRR_DATA_DIR and the command, with and without a data folder."""
     with pytest.raises(FileNotFoundError) as caught:
         datasets.open_dataset(source, tmp_path)
-    for words in (str(tmp_path / source), "RRR_DATA_DIR", f"rrr_utils.sources fetch {source} {tmp_path}/{source}"):
+    for words in (
+        str(tmp_path / source),
+        "RRR_DATA_DIR",
+        f"rrr_utils.datasets.sources fetch {source} {tmp_path}/{source}",
+    ):
         assert words in str(caught.value)
     with pytest.raises(FileNotFoundError, match="Set RRR_DATA_DIR"):
         datasets.open_dataset(source, None)

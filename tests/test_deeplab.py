@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from skimage.transform import resize
 
-from rrr_utils import masks, seeds
+from rrr_utils import masks
+from rrr_utils.common import seeds
+from rrr_utils.common.files import sha256
 from rrr_utils.datasets import Dataset, Record, open_dataset
-from rrr_utils.files import sha256
 from rrr_utils.masks import deeplab, model_files, openvino_model
 
 CAT, DOG, PERSON = 8, 12, 15
@@ -125,7 +126,7 @@ def test_an_unknown_class_stops_before_any_work(tmp_path: Path, name: str) -> No
 
 def test_a_missing_file_says_how_to_fetch_it(tmp_path: Path) -> None:
     """The error names the path and the line to type."""
-    with pytest.raises(FileNotFoundError, match=r"python -m rrr_utils\.sources fetch deeplab") as caught:
+    with pytest.raises(FileNotFoundError, match=r"python -m rrr_utils\.datasets\.sources fetch deeplab") as caught:
         masks.open_masker("deeplab", pets("cat", "dog"), tmp_path)
     assert str(tmp_path / "masks" / "deeplabv3_257_mv_gpu.tflite") in str(caught.value)
 

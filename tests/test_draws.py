@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rrr_utils import draws, seeds
+from rrr_utils.common import seeds
+from rrr_utils.datasets import splits as draws
 
 IDS = [f"image-{number}" for number in range(60)]
 LABELS = np.repeat([0, 1, 2], [30, 20, 10])

@@ -10,7 +10,9 @@ import numpy as np
 import openvino
 import pytest
 
-from rrr_utils import engine, networks, weights
+from rrr_utils.engine import passes as engine
+from rrr_utils.engine import weights
+from rrr_utils.networks import network as networks
 
 each_kind = pytest.mark.parametrize("kind", ["compiled", pytest.param("openvino", marks=pytest.mark.tensorflow)])
 
@@ -168,10 +170,10 @@ def test_bfloat16_is_asked_for_and_drifts_little(network):
 
 
 STARTED = """
-from rrr_utils import engine
+from rrr_utils.engine import passes as engine
 assert engine.start() == 1
 import keras, numpy as np, tensorflow as tf
-from rrr_utils import networks
+from rrr_utils.networks import network as networks
 assert tf.config.threading.get_intra_op_parallelism_threads() == 1
 assert tf.config.threading.get_inter_op_parallelism_threads() == 1
 engine.start(1)
@@ -274,7 +276,8 @@ import multiprocessing.process, sys
 def start(self):
     raise AssertionError("a process was started")
 multiprocessing.process.BaseProcess.start = start
-from rrr_utils import engine, networks
+from rrr_utils.engine import passes as engine
+from rrr_utils.networks import network as networks
 network = networks.build("mobilenet", classes=2, size=32, alpha=0.25, weights=None)
 engine.forward(network.model, "openvino", 4)
 import openvino.tools.ovc.telemetry_utils as ovc

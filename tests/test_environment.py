@@ -134,7 +134,7 @@ def test_make_lists_its_targets_and_says_what_is_missing(tmp_path: Path) -> None
 
 def test_the_package_is_found_from_anywhere(tmp_path: Path) -> None:
     """Installed as it lies here: imported from another folder, it is this project's, and finds its root."""
-    code = "import rrr_utils.paths as p; print(p.root()); print(p.runs())"
+    code = "import rrr_utils.common.paths as p; print(p.root()); print(p.runs())"
     kept = {name: value for name, value in os.environ.items() if not name.startswith("RRR_")}
     shown = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, env=kept, capture_output=True, text=True, check=True

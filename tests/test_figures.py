@@ -11,8 +11,10 @@ from matplotlib import pyplot as plt
 from matplotlib.container import ErrorbarContainer
 from numpy.testing import assert_allclose
 
-from rrr_utils import analyses, figures, study
+from rrr_utils import figures
 from rrr_utils.figures.style import CHANCE
+from rrr_utils.study import analysis as analyses
+from rrr_utils.study import study_file as study
 
 EXPLAINERS = ("grad_cam", "grad_cam_plus_plus", "lime", "occlusion")
 KINDS = ("original", "masked", "swapped")

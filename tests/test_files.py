@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rrr_utils import files
+from rrr_utils.common import files
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -80,7 +80,7 @@ def test_a_second_process_is_refused_and_a_killed_one_leaves_no_lock(tmp_path):
             "-c",
             textwrap.dedent(f"""
                 import time
-                from rrr_utils import files
+                from rrr_utils.common import files
                 with files.exclusive_lock({str(lock)!r}, "Study demo"):
                     print("held", flush=True)
                     time.sleep(60)

@@ -10,10 +10,14 @@ from sklearn.linear_model import LinearRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import LeaveOneGroupOut, cross_val_predict
 
-from rrr_utils import foretelling, hypotheses, paths, study, tables
-from rrr_utils.hypotheses import Hypothesis
-from rrr_utils.statistics import foretelling as stat
-from rrr_utils.zoo import outcomes
+from rrr_utils.analyses.zoo import claims as foretelling
+from rrr_utils.analyses.zoo import hypotheses
+from rrr_utils.analyses.zoo import robustness as outcomes
+from rrr_utils.analyses.zoo import statistics as stat
+from rrr_utils.analyses.zoo.hypotheses import Hypothesis
+from rrr_utils.common import paths
+from rrr_utils.study import study_file as study
+from rrr_utils.tables import parquet as tables
 
 RNG = np.random.default_rng(0)
 

@@ -6,7 +6,10 @@ import pandas as pd
 import pytest
 from test_training import Killed, contents, data, run, splits, tiny
 
-from rrr_utils import frozen, networks, training, weights
+from rrr_utils import networks
+from rrr_utils.engine import weights
+from rrr_utils.training import fit as training
+from rrr_utils.training import frozen_activations as frozen
 
 
 @pytest.mark.parametrize("trained_on", ["original", "masked"])

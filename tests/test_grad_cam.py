@@ -10,8 +10,10 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import ndimage, signal
 
-from rrr_utils import gradients, networks, seeds
+from rrr_utils.common import seeds
+from rrr_utils.engine import gradients
 from rrr_utils.explainers import GradCAM, GradCAMPlusPlus
+from rrr_utils.networks import network as networks
 
 BOTH = pytest.mark.parametrize("kind", [GradCAM, GradCAMPlusPlus], ids=lambda kind: kind.name)
 

@@ -4,9 +4,12 @@ import keras
 import numpy as np
 import pytest
 
-from rrr_utils import networks, scoring, seeds, study
+from rrr_utils import networks
+from rrr_utils.common import seeds
+from rrr_utils.engine.gradients import input_gradients
 from rrr_utils.explainers import EXPLAINERS, IntegratedGradients, SmoothGrad, explainer
-from rrr_utils.gradients import input_gradients
+from rrr_utils.scoring import scores as scoring
+from rrr_utils.study import study_file as study
 
 SIZE = 6
 

@@ -2,7 +2,7 @@
 
 import tiny_study
 
-from rrr_utils import head_claims
+from rrr_utils.analyses.infodisent import claims as head_claims
 
 # The published runs of which the chapter speaks: photographs, and networks that read the background and the object.
 PUBLISHED = (

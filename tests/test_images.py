@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from rrr_utils import images
+from rrr_utils.datasets import images
 
 
 def picture(height=12, width=20):

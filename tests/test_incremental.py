@@ -4,8 +4,10 @@ import keras
 import numpy as np
 import pytest
 
-from rrr_utils import networks, stack, weights
+from rrr_utils import networks
+from rrr_utils.engine import weights
 from rrr_utils.explainers import Occlusion, base, incremental
+from rrr_utils.networks import stack
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,14 @@ import numpy as np
 import pytest
 from scipy import linalg
 
-from rrr_utils import checkpoints, engine, infodisent, networks, training, weights
-from rrr_utils.infodisent import fitting, reading
+from rrr_utils import networks
+from rrr_utils.analyses import infodisent
+from rrr_utils.analyses.infodisent import contributions as reading
+from rrr_utils.analyses.infodisent import fit as fitting
+from rrr_utils.engine import passes as engine
+from rrr_utils.engine import weights
+from rrr_utils.training import checkpoints
+from rrr_utils.training import fit as training
 
 STAGE = training.Stage(8, "adam", 1e-2, batch=16)
 

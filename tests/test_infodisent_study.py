@@ -9,27 +9,21 @@ import pytest
 import tiny_run
 import tiny_study
 
-from rrr_utils import (
-    analyses,
-    checkpoints,
-    costs,
-    engine,
-    explainers,
-    figures,
-    head_claims,
-    infodisent,
-    jobs,
-    metric,
-    run_notebook,
-    runs,
-    scoring,
-    statistics,
-    study,
-    tables,
-    training,
-)
-from rrr_utils.infodisent import examining, fitting, reading
-from rrr_utils.statistics import infodisent as sums
+from rrr_utils import explainers, figures, metric, statistics
+from rrr_utils.analyses import infodisent
+from rrr_utils.analyses.infodisent import claims as head_claims
+from rrr_utils.analyses.infodisent import contributions as reading
+from rrr_utils.analyses.infodisent import fit as fitting
+from rrr_utils.analyses.infodisent import measure as examining
+from rrr_utils.analyses.infodisent import statistics as sums
+from rrr_utils.engine import passes as engine
+from rrr_utils.scoring import scores as scoring
+from rrr_utils.study import analysis as analyses
+from rrr_utils.study import costs, jobs, run_notebook
+from rrr_utils.study import study_file as study
+from rrr_utils.tables import parquet as tables
+from rrr_utils.training import checkpoints, runs
+from rrr_utils.training import fit as training
 
 STAGE = training.Stage(3, "adam", 1e-3, batch=8)
 COHORT = {"splits": ["test"], "n": 4, "study_seed": 0}

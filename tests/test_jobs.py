@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 import tiny_study
 
-from rrr_utils import analyses, costs, job_state, jobs, paths, run_notebook, study
+from rrr_utils.common import paths
+from rrr_utils.study import analysis as analyses
+from rrr_utils.study import costs, job_state, jobs, run_notebook
+from rrr_utils.study import study_file as study
 
 STUDIES = sorted((tiny_study.PROJECT / "studies").glob("*.yaml"))
 

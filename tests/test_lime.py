@@ -12,7 +12,7 @@ from PIL import Image
 from sklearn.linear_model import Ridge
 from sklearn.metrics import pairwise_distances
 
-from rrr_utils import seeds
+from rrr_utils.common import seeds
 from rrr_utils.explainers import LIME, lime
 
 

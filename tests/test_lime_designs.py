@@ -9,8 +9,12 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from rrr_utils import engine, metric, paths, scoring, seeds, study
+from rrr_utils import metric
+from rrr_utils.common import paths, seeds
+from rrr_utils.engine import passes as engine
 from rrr_utils.explainers import LIME, designs, explainer, lime
+from rrr_utils.scoring import scores as scoring
+from rrr_utils.study import study_file as study
 
 
 def squares(count, size=24):

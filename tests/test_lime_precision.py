@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 import tiny_run
 
-from rrr_utils import paths, scoring, tables
+from rrr_utils.common import paths
 from rrr_utils.explainers import LIME
+from rrr_utils.scoring import scores as scoring
+from rrr_utils.tables import parquet as tables
 
 
 @pytest.fixture(scope="module")

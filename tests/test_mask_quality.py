@@ -6,8 +6,10 @@ import pytest
 from PIL import Image
 from sklearn.metrics import jaccard_score, precision_score, recall_score
 
-from rrr_utils import datasets, mask_quality, prepared, statistics, tables
-from rrr_utils.masks import open_masker
+from rrr_utils import datasets, statistics
+from rrr_utils.analyses.mask_quality import measure as mask_quality
+from rrr_utils.masks import open_masker, prepared
+from rrr_utils.tables import parquet as tables
 
 
 def test_overlap_by_hand():

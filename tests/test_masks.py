@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rrr_utils import masks, sources, study
-from rrr_utils.datasets import Dataset, NoOutline, Record, open_dataset
+from rrr_utils import masks
+from rrr_utils.datasets import Dataset, NoOutline, Record, open_dataset, sources
 from rrr_utils.masks import deeplab, mask_rcnn, model_files
+from rrr_utils.study import study_file as study
 
 IMAGE = np.zeros((4, 5, 3), np.uint8)
 

@@ -8,7 +8,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
-from rrr_utils import explainers, networks, scoring, seeds, stack, weights
+from rrr_utils import explainers, networks
+from rrr_utils.common import seeds
+from rrr_utils.engine import weights
 from rrr_utils.explainers import (
     RISE,
     SEDC,
@@ -25,6 +27,8 @@ from rrr_utils.explainers import (
     sise,
     soft_masks,
 )
+from rrr_utils.networks import stack
+from rrr_utils.scoring import scores as scoring
 
 SMALL = [
     RISE(samples=30, cells=4, batch=7),

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from rrr_utils import mosaics, seeds
+from rrr_utils.analyses.reliability import mosaics
+from rrr_utils.common import seeds
 
 
 def flat(labels, size=8):

@@ -9,7 +9,8 @@ import keras
 import numpy as np
 import pytest
 
-from rrr_utils import networks, weights
+from rrr_utils.engine import weights
+from rrr_utils.networks import network as networks
 
 SMALL = {"vgg16": 32, "resnet50": 32, "mobilenet": 32, "convnet": 32}
 HEAD = ("dense_1", "logits")

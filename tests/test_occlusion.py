@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import ndimage
 
-from rrr_utils import seeds
+from rrr_utils.common import seeds
 from rrr_utils.explainers import Occlusion, base, occlusion
 
 
@@ -220,7 +220,7 @@ def test_impossible_patches_are_refused(parameters, message):
 
 def test_a_network_is_covered_with_its_neutral_colour():
     """What covers becomes exactly 0 behind the preprocessing: an image of the neutral colour has a zero map."""
-    from rrr_utils import networks
+    from rrr_utils.networks import network as networks
 
     network = networks.build("convnet", classes=2, size=32, weights=None, seed=1)
     neutral = np.broadcast_to(network.neutral, (1, 32, 32, 3)).astype(np.float32)
@@ -235,8 +235,8 @@ def test_a_network_is_covered_with_its_neutral_colour():
 
 def test_a_network_and_its_function_have_the_same_maps():
     """The compiled pass of a Network gives what the bare model gives, sees changed weights, and dies with its model."""
-    from rrr_utils import networks
     from rrr_utils.explainers import LIME
+    from rrr_utils.networks import network as networks
 
     network = networks.build("convnet", classes=2, size=32, weights=None, seed=1)
     images = picture(32, 32)

@@ -6,20 +6,17 @@ import pytest
 import tiny_run
 from scipy import special
 
-from rrr_utils import (
-    analyses,
-    engine,
-    metric,
-    networks,
-    overinterpretation,
-    scoring,
-    stability,
-    statistics,
-    tables,
-    training,
-)
-from rrr_utils import sufficient_subsets as sis
-from rrr_utils.mitigations import ensemble
+from rrr_utils import metric, statistics
+from rrr_utils.analyses.overinterpretation import measure as overinterpretation
+from rrr_utils.analyses.overinterpretation import sufficient_subsets as sis
+from rrr_utils.analyses.reliability import stability
+from rrr_utils.engine import passes as engine
+from rrr_utils.networks import network as networks
+from rrr_utils.networks.ensemble import ensemble
+from rrr_utils.scoring import scores as scoring
+from rrr_utils.study import analysis as analyses
+from rrr_utils.tables import parquet as tables
+from rrr_utils.training import fit as training
 
 STAGE = training.Stage(1, "adam", 1e-3)
 ASKED = {"pixels": 128, "shares": [0.1], "threshold": 0.55, "fills": ["neutral", "mean"], "most": 2}

@@ -12,8 +12,11 @@ import pytest
 from PIL import Image
 
 import rrr_utils as rrr
-from rrr_utils import doubts, files, own_images, report
+from rrr_utils.common import files
 from rrr_utils.explainers import LIME, Occlusion
+from rrr_utils.own_model import caveats as doubts
+from rrr_utils.own_model import images as own_images
+from rrr_utils.own_model import report
 
 layers = keras.layers
 

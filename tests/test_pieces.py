@@ -5,7 +5,11 @@ import json
 import pytest
 import tiny_run
 
-from rrr_utils import explainers, pieces, scoring, tables, training
+from rrr_utils import explainers
+from rrr_utils.scoring import partial_results as pieces
+from rrr_utils.scoring import scores as scoring
+from rrr_utils.tables import parquet as tables
+from rrr_utils.training import fit as training
 
 
 @pytest.fixture(scope="module")

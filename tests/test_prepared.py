@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from rrr_utils import datasets, files, prepared, tables
-from rrr_utils.images import BadImage, Decoded
-from rrr_utils.masks import open_masker
+from rrr_utils import datasets
+from rrr_utils.common import files
+from rrr_utils.datasets.images import BadImage, Decoded
+from rrr_utils.masks import open_masker, prepared
+from rrr_utils.tables import parquet as tables
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rrr_utils import answers, jobs, paths, recompute, results, scoring, shift, study, tables
+from rrr_utils.common import paths
+from rrr_utils.scoring import answers, shift
+from rrr_utils.scoring import scores as scoring
+from rrr_utils.study import jobs, recompute
+from rrr_utils.study import study_file as study
+from rrr_utils.tables import parquet as tables
+from rrr_utils.tables import results
 
 STUDY = """
 name: little

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rrr_utils import relatives, score
+from rrr_utils import score
 from rrr_utils.explainers import Occlusion
+from rrr_utils.scoring import quantus as relatives
 
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = ROOT / ".venv-bench" / "bin" / "python"

@@ -5,7 +5,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from PIL import Image
 
-from rrr_utils import explainers, seeds
+from rrr_utils import explainers
+from rrr_utils.common import seeds
 from rrr_utils.explainers import LIME, RISE, SEDC, GradCAM, Occlusion, relevance
 
 NAMES = ("cat.1", "cat.2")

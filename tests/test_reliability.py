@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from rrr_utils import seeds
-from rrr_utils.statistics import reliability
+from rrr_utils.analyses.reliability import statistics as reliability
+from rrr_utils.common import seeds
 
 NAN = float("nan")
 

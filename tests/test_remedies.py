@@ -5,12 +5,18 @@ import numpy as np
 import pytest
 import test_training as shared
 
-from rrr_utils import engine, metric, networks, remedies, training, weights
-from rrr_utils.batches import Batches
+from rrr_utils import metric
+from rrr_utils.analyses import remedies
+from rrr_utils.analyses.remedies import cgc, explanation_guided
+from rrr_utils.analyses.remedies import network_halves as halves
+from rrr_utils.analyses.remedies.cam_energy import cells
+from rrr_utils.engine import passes as engine
+from rrr_utils.engine import weights
 from rrr_utils.explainers import GradCAM
-from rrr_utils.mitigations import ensemble
-from rrr_utils.remedies import cgc, explanation_guided, halves
-from rrr_utils.remedies.cam_energy import cells
+from rrr_utils.networks import network as networks
+from rrr_utils.networks.ensemble import ensemble
+from rrr_utils.training import fit as training
+from rrr_utils.training.batches import Batches
 
 pytestmark = pytest.mark.tensorflow
 

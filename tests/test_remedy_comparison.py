@@ -8,24 +8,21 @@ import pytest
 import tiny_run
 from test_remedies import hand_network
 
-from rrr_utils import (
-    analyses,
-    checkpoints,
-    engine,
-    jobs,
-    paths,
-    run_notebook,
-    runs,
-    study,
-    tables,
-    training,
-)
+from rrr_utils.analyses.remedies import background_influence as reach
+from rrr_utils.analyses.remedies import figures as drawn
+from rrr_utils.analyses.remedies import measure as comparison
+from rrr_utils.analyses.remedies import statistics as told
+from rrr_utils.analyses.remedies.catalogue import CATALOGUE, remedy
+from rrr_utils.common import paths
+from rrr_utils.engine import passes as engine
 from rrr_utils.explainers import GradCAM
-from rrr_utils.figures import remedies as drawn
-from rrr_utils.remedies import comparison, reach
-from rrr_utils.remedies.catalogue import CATALOGUE, remedy
-from rrr_utils.shift import change_background
-from rrr_utils.statistics import remedies as told
+from rrr_utils.scoring.shift import change_background
+from rrr_utils.study import analysis as analyses
+from rrr_utils.study import jobs, run_notebook
+from rrr_utils.study import study_file as study
+from rrr_utils.tables import parquet as tables
+from rrr_utils.training import checkpoints, runs
+from rrr_utils.training import fit as training
 
 pytestmark = pytest.mark.tensorflow
 

@@ -18,7 +18,10 @@ from matplotlib import pyplot as plt
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from PIL import Image
 
-from rrr_utils import closure, executed, files, paths, run_notebook, stamps
+from rrr_utils.common import files, paths
+from rrr_utils.study import executed_notebook as executed
+from rrr_utils.study import notebook_code as closure
+from rrr_utils.study import run_notebook, stamps
 
 WRITE = """
 import os
@@ -206,7 +209,7 @@ def test_training_does_not_depend_on_figures() -> None:
     for name in ("01-masking", "02-fine-tuning", "03-scoring"):
         path = tiny_study.PROJECT / "notebooks" / f"{name}.ipynb"
         needed = " ".join(closure.of(path, showing=False).definitions)
-        assert "rrr_utils.prepared:" in needed
+        assert "rrr_utils.masks.prepared:" in needed
         assert "figures" not in needed
         assert "statistics" not in needed
 

@@ -6,24 +6,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rrr_utils import (
-    answers,
-    datasets,
-    engine,
-    metric,
-    paths,
-    prepared,
-    results,
-    runs,
-    scoring,
-    shift,
-    tables,
-    training,
-    weights,
-)
+from rrr_utils import datasets, metric
+from rrr_utils.common import paths
+from rrr_utils.engine import passes as engine
+from rrr_utils.engine import weights
 from rrr_utils.explainers import LIME, GradCAM, Occlusion
-from rrr_utils.masks import open_masker
-from rrr_utils.stack import Stack
+from rrr_utils.masks import open_masker, prepared
+from rrr_utils.networks.stack import Stack
+from rrr_utils.scoring import answers, shift
+from rrr_utils.scoring import scores as scoring
+from rrr_utils.tables import parquet as tables
+from rrr_utils.tables import results
+from rrr_utils.training import fit as training
+from rrr_utils.training import runs
 
 ASKED = [Occlusion(patch=12, stride=10), LIME(samples=30), GradCAM()]
 

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from rrr_utils import saved_models
+from rrr_utils.own_model import saved_models
 
 layers = keras.layers
 

@@ -7,9 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rrr_utils import AvgScore, datasets, metric, networks, prepared, scoring, shift
+from rrr_utils import AvgScore, datasets, metric
 from rrr_utils.explainers import LIME, GradCAM, Occlusion
-from rrr_utils.masks import open_masker
+from rrr_utils.masks import open_masker, prepared
+from rrr_utils.networks import network as networks
+from rrr_utils.scoring import scores as scoring
+from rrr_utils.scoring import shift
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,8 @@ import numpy as np
 import pytest
 import yaml
 
-from rrr_utils import archives, downloads, paths, sources
+from rrr_utils.common import paths
+from rrr_utils.datasets import archives, downloads, sources
 
 CONTENT = bytes(range(256)) * 2_000
 
@@ -263,7 +264,7 @@ def test_two_fetches_into_one_folder_do_not_meet(server, tmp_path):
     """The second is told that the first is running, and fetches nothing."""
     known = single(server, tmp_path, hash=sha256(CONTENT))
     code = (
-        "import sys, time; from rrr_utils import files\n"
+        "import sys, time; from rrr_utils.common import files\n"
         f"with files.exclusive_lock({str(tmp_path / '.fetching.lock')!r}, 'x'):\n"
         "    print('locked', flush=True); sys.stdin.readline()"
     )
@@ -281,7 +282,9 @@ def test_a_login_is_answered_with_the_line_to_type(tmp_path, capsys):
     with pytest.raises(sources.LoginNeeded) as caught:
         sources.fetch("dogs_vs_cats_kaggle", folder)
     line = str(caught.value).splitlines()[-1]
-    assert line.startswith(f"kaggle competitions download -c dogs-vs-cats -p '{folder}' && python -m rrr_utils.sources")
+    assert line.startswith(
+        f"kaggle competitions download -c dogs-vs-cats -p '{folder}' && python -m rrr_utils.datasets.sources"
+    )
     assert not folder.exists()
     assert sources.main(["fetch", "dogs_vs_cats_kaggle", str(folder)]) == 1
     assert line in capsys.readouterr().err
@@ -601,7 +604,7 @@ def test_the_data_page_names_every_source():
         if source.login:
             assert source.login.replace("FOLDER", f"$RRR_DATA_DIR/{source.into}") in flat
         else:
-            assert f"`python -m rrr_utils.sources fetch {source.name} $RRR_DATA_DIR/{source.into}`" in flat
+            assert f"`python -m rrr_utils.datasets.sources fetch {source.name} $RRR_DATA_DIR/{source.into}`" in flat
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 
-from rrr_utils import engine, gradients, networks, stack, weights
+from rrr_utils.analyses.zoo.crowds import Crowd
+from rrr_utils.engine import gradients, weights
+from rrr_utils.engine import passes as engine
 from rrr_utils.explainers import LIME, GradCAM, GradCAMPlusPlus, Occlusion, explain
-from rrr_utils.zoo.crowds import Crowd
+from rrr_utils.networks import network as networks
+from rrr_utils.networks import stack
 
 PLANS = {
     "convnet-all": ("convnet", {"size": 48}, "all", None),

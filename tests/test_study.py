@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from rrr_utils import study
+from rrr_utils.study import study_file as study
 
 ROOT = Path(__file__).parents[1]
 

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from scipy import special
 
-from rrr_utils import networks, seeds
-from rrr_utils import sufficient_subsets as sis
-from rrr_utils.gradients import input_gradients
+from rrr_utils.analyses.overinterpretation import sufficient_subsets as sis
+from rrr_utils.common import seeds
+from rrr_utils.engine.gradients import input_gradients
+from rrr_utils.networks import network as networks
 
 GREY = np.full(3, 127.5, np.float32)
 

@@ -8,7 +8,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from rrr_utils import files, tables
+from rrr_utils.common import files
+from rrr_utils.tables import parquet as tables
 
 HISTORY = pd.DataFrame(
     {

@@ -13,8 +13,13 @@ import keras
 import numpy as np
 import pytest
 
-from rrr_utils import checkpoints, files, networks, training, weights
-from rrr_utils.batches import Batches
+from rrr_utils import networks
+from rrr_utils.common import files
+from rrr_utils.engine import weights
+from rrr_utils.networks.preprocessing import Preprocess
+from rrr_utils.training import checkpoints
+from rrr_utils.training import fit as training
+from rrr_utils.training.batches import Batches
 
 N, SIZE = 7, 8
 STAGE = training.Stage(epochs=2, optimizer="rmsprop", rate=1e-2, batch=4)
@@ -24,7 +29,7 @@ def tiny(seed=0):
     """A network with batch normalisation that compiles in a moment; its momentum of 0.5 moves in a few steps."""
     layers = keras.layers
     inputs = keras.Input((SIZE, SIZE, 3), name="images")
-    x = networks.Preprocess("tf", name="preprocess")(inputs)
+    x = Preprocess("tf", name="preprocess")(inputs)
     x = layers.Conv2D(4, 3, strides=2, use_bias=False, name="convolution")(x)
     x = layers.ReLU(name="relu")(layers.BatchNormalization(momentum=0.5, name="normalisation")(x))
     outputs = layers.Dense(2, name="logits")(layers.Flatten(name="flatten")(x))
@@ -226,7 +231,7 @@ def test_an_interrupted_run_ends_as_if_nothing_had_happened(whole, tmp_path):
 
 KILLED = """
 import os, signal, sys
-from rrr_utils import engine
+from rrr_utils.engine import passes as engine
 sys.path.insert(0, {tests!r})
 if {threads}:
     engine.start({threads})

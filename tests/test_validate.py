@@ -7,7 +7,8 @@ import nbformat
 import pandas as pd
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from rrr_utils import results, tables
+from rrr_utils.tables import parquet as tables
+from rrr_utils.tables import results
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "workflow"))

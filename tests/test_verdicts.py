@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from rrr_utils import verdicts
+from rrr_utils.statistics import verdicts
 
 
 def scores(**changes):

@@ -12,7 +12,8 @@ import pytest
 import tiny_study
 from PIL import Image
 
-from rrr_utils import score, viewer
+from rrr_utils import score
+from rrr_utils.study import viewer
 
 SIZE = 64
 PUBLISHED = tiny_study.PROJECT / "book" / "published" / "viewer" / "viewer.html"

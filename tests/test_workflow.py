@@ -15,7 +15,9 @@ import pytest
 import tiny_study
 import yaml
 
-from rrr_utils import jobs, progress, study, worker
+from rrr_utils.common import progress
+from rrr_utils.study import jobs, worker
+from rrr_utils.study import study_file as study
 
 STUDIES = sorted((tiny_study.PROJECT / "studies").glob("*.yaml"))
 WORKFLOW = tiny_study.PROJECT / "workflow"

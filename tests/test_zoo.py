@@ -8,26 +8,26 @@ import pandas as pd
 import pytest
 from sklearn.metrics import auc
 
-from rrr_utils import (
-    analyses,
-    checkpoints,
-    datasets,
-    jobs,
-    paths,
-    prepared,
-    recompute,
-    remake,
-    scoring,
-    study,
-    tables,
-    training,
-    weights,
-)
+from rrr_utils import datasets
+from rrr_utils.analyses.remedies import catalogue
+from rrr_utils.analyses.remedies import fit as fitting
+from rrr_utils.analyses.zoo import confounded_data as worlds
+from rrr_utils.analyses.zoo import measure as slices
+from rrr_utils.analyses.zoo import object_removal as fills
+from rrr_utils.analyses.zoo import rival_scores as measures
+from rrr_utils.analyses.zoo import robustness as outcomes
+from rrr_utils.common import paths
 from rrr_utils.datasets import confounded
-from rrr_utils.masks import open_masker
-from rrr_utils.remedies import catalogue, fitting
-from rrr_utils.runs import Run
-from rrr_utils.zoo import fills, measures, outcomes, slices, worlds
+from rrr_utils.engine import weights
+from rrr_utils.masks import open_masker, prepared
+from rrr_utils.scoring import scores as scoring
+from rrr_utils.study import analysis as analyses
+from rrr_utils.study import jobs, recompute, remake
+from rrr_utils.study import study_file as study
+from rrr_utils.tables import parquet as tables
+from rrr_utils.training import checkpoints
+from rrr_utils.training import fit as training
+from rrr_utils.training.runs import Run
 
 # One row of four pixels is an image.
 MASK = np.array([[[1, 1, 0, 0]]], np.uint8)

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from rrr_utils import foretelling, paths, study
+from rrr_utils.analyses.zoo import claims as foretelling
+from rrr_utils.common import paths
+from rrr_utils.study import study_file as study
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "data" / "results" / "zoo"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from rrr_utils.zoo import measures
+from rrr_utils.analyses.zoo import rival_scores as measures
 
 quantus = pytest.importorskip("quantus")
 

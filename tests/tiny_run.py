@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from rrr_utils import datasets, paths, prepared, runs, training
-from rrr_utils.masks import open_masker
-from rrr_utils.prepared import Prepared
+from rrr_utils import datasets
+from rrr_utils.common import paths
+from rrr_utils.masks import open_masker, prepared
+from rrr_utils.masks.prepared import Prepared
+from rrr_utils.training import fit as training
+from rrr_utils.training import runs
 
 
 @contextmanager

@@ -8,7 +8,8 @@ from pathlib import Path
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from rrr_utils import jobs, study
+from rrr_utils.study import jobs
+from rrr_utils.study import study_file as study
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -95,7 +96,7 @@ def project(folder: Path) -> Path:
     (folder / "pyproject.toml").write_text("", encoding="utf-8")
     for job in jobs.of(study.load(path)):
         defaults = "\n".join(f"{name} = None" for name in job.parameters)
-        imports = "import os, time\nfrom rrr_utils import files, paths, progress"
+        imports = "import os, time\nfrom rrr_utils.common import files, paths, progress"
         notebook(
             folder / "notebooks" / f"{job.notebook}.ipynb", imports, CODE[job.notebook].strip(), parameters=defaults
         )

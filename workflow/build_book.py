@@ -12,7 +12,10 @@ from typing import Any
 import nbformat
 import yaml
 
-from rrr_utils import executed, files, job_state, jobs, paths, run_notebook, study, worker
+from rrr_utils.common import files, paths
+from rrr_utils.study import executed_notebook as executed
+from rrr_utils.study import job_state, jobs, run_notebook, worker
+from rrr_utils.study import study_file as study
 
 # The study whose numbers the book's pages tell.
 WHOLE_BOOK = "demo"

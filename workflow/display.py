@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rrr_utils import costs, jobs, progress, worker
+from rrr_utils.common import progress
+from rrr_utils.study import costs, jobs, worker
 
 EVERY = 15.0  # seconds between two lines where there is no terminal
 

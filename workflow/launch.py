@@ -9,7 +9,9 @@ from pathlib import Path
 
 from display import Display, duration, size
 
-from rrr_utils import choices, costs, files, job_state, jobs, paths, study, worker
+from rrr_utils.common import choices, files, paths
+from rrr_utils.study import costs, job_state, jobs, worker
+from rrr_utils.study import study_file as study
 
 HERE = Path(__file__).resolve().parent
 

@@ -5,7 +5,9 @@ import shutil
 import sys
 import time
 
-from rrr_utils import executed, files, paths, run_notebook, worker
+from rrr_utils.common import files, paths
+from rrr_utils.study import executed_notebook as executed
+from rrr_utils.study import run_notebook, worker
 
 
 def main() -> int:

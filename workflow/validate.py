@@ -14,7 +14,10 @@ from typing import NamedTuple
 import nbformat
 import pandas as pd
 
-from rrr_utils import executed, files, jobs, paths, tables
+from rrr_utils.common import files, paths
+from rrr_utils.study import executed_notebook as executed
+from rrr_utils.study import jobs
+from rrr_utils.tables import parquet as tables
 
 IGNORED = {"nbval-ignore-output", "nbval-skip"}
 # What nbval leaves out of a comparison by itself; a picture's bytes depend on fonts and versions.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rrr_utils.choices import one_of
+from rrr_utils.common.choices import one_of
 from rrr_utils.datasets.dataset import Dataset, NoOutline, Record
 
 SOURCES = ("confounded", "dogs_vs_cats", "caltech101", "oxford_pets", "cifar10", "folder")

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from scipy import io
 from skimage.draw import polygon
 
-from rrr_utils import draws, images
-from rrr_utils.choices import one_of
+from rrr_utils.common.choices import one_of
+from rrr_utils.datasets import images
 from rrr_utils.datasets import options as checks
+from rrr_utils.datasets import splits as draws
 from rrr_utils.datasets.dataset import Dataset, NoOutline, Record, files_of, folder_of
 
 # Folders of annotations that are not called like their images' folders.

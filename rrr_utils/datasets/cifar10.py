@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from rrr_utils.choices import one_of
+from rrr_utils.common.choices import one_of
 from rrr_utils.datasets import options as checks
 from rrr_utils.datasets.dataset import Dataset, Record, draw, folder_of
-from rrr_utils.images import BadImage, Decoded
+from rrr_utils.datasets.images import BadImage, Decoded
 
 # By class the object's name in PASCAL VOC, which DeepLab looks for; what VOC lacks keeps its own.
 OBJECTS = {
@@ -93,7 +93,7 @@ def open_dataset(data_dir: Path | str | None, options: Mapping[str, Any]) -> Cif
 
 def _labels(path: Path) -> np.ndarray:
     """Return the labels of a file of pictures, uint8, after a look at its size and at all labels."""
-    remedy = "`python -m rrr_utils.sources fetch cifar10` gets the archive; unpack it again."
+    remedy = "`python -m rrr_utils.datasets.sources fetch cifar10` gets the archive; unpack it again."
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}. {remedy}")
     size = path.stat().st_size

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rrr_utils import seeds
-from rrr_utils.choices import one_of
+from rrr_utils.common import seeds
+from rrr_utils.common.choices import one_of
 from rrr_utils.datasets import options as checks
 from rrr_utils.datasets.dataset import Dataset, Record
-from rrr_utils.images import Decoded
+from rrr_utils.datasets.images import Decoded
 
 CLASSES = ("disk", "cross")
 KINDS = ("noise", "stripes")

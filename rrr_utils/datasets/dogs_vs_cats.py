@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rrr_utils.choices import one_of
+from rrr_utils.common.choices import one_of
 from rrr_utils.datasets import options as checks
 from rrr_utils.datasets.dataset import Dataset, Record, draw, folder_of
 

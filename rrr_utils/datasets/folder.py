@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rrr_utils import images as files
-from rrr_utils import paths
+from rrr_utils.common import paths
+from rrr_utils.datasets import images as files
 from rrr_utils.datasets import options as checks
 from rrr_utils.datasets.dataset import Dataset, NoOutline, Record, files_of, same_size
 
@@ -27,7 +27,7 @@ _LOSSY, _NEARBY = (".jpg", ".jpeg", ".webp"), 32
 class Options:
     """The folder of the ``images`` and that of the ``masks`` (None: no outlines); their ``licence``; may they be shown?
 
-    Relative paths count as :func:`rrr_utils.paths.given` has it.
+    Relative paths count as :func:`rrr_utils.common.paths.given` has it.
     """
 
     images: str

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from rrr_utils.choices import one_of
+from rrr_utils.common.choices import one_of
 
 Kind = TypeVar("Kind")
 

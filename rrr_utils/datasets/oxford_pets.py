@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rrr_utils import images
-from rrr_utils.choices import one_of
+from rrr_utils.common.choices import one_of
+from rrr_utils.datasets import images
 from rrr_utils.datasets import options as checks
 from rrr_utils.datasets.dataset import Dataset, NoOutline, Record, draw, files_of, folder_of, same_size
 

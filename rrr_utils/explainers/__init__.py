@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rrr_utils.choices import nearest, one_of
+from rrr_utils.common.choices import nearest, one_of
 from rrr_utils.explainers.base import Explainer
 from rrr_utils.explainers.grad_cam import CAM, GradCAM, GradCAMPlusPlus, together
 from rrr_utils.explainers.integrated_gradients import IntegratedGradients
@@ -21,7 +21,7 @@ from rrr_utils.explainers.sise import SISE
 from rrr_utils.explainers.smooth_grad import SmoothGrad
 
 if TYPE_CHECKING:  # TensorFlow takes ten seconds to import
-    from rrr_utils.stack import Stack
+    from rrr_utils.networks.stack import Stack
 
 _CLASSES: dict[str, type[Explainer]] = {
     each.name: each

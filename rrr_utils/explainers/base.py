@@ -8,11 +8,11 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rrr_utils.choices import one_of
+from rrr_utils.common.choices import one_of
 from rrr_utils.explainers import relevance
 
 if TYPE_CHECKING:  # TensorFlow takes ten seconds to import, and a plain function does not need it
-    from rrr_utils.stack import Stack
+    from rrr_utils.networks.stack import Stack
 
 PROTOCOLS = ("ours", "authors")
 # What covers parts of an image where a plain function is explained, whose neutral colour is not known.
@@ -64,8 +64,8 @@ class Explainer(ABC):
         Parameters
         ----------
         network
-            A :class:`~rrr_utils.networks.Network`; for LIME, Occlusion, RISE and SEDC also any function from images
-            ``(n, H, W, 3)`` float32 to logits ``(n, classes)``.
+            A :class:`~rrr_utils.networks.network.Network`; for LIME, Occlusion, RISE and SEDC also any function from
+            images ``(n, H, W, 3)`` float32 to logits ``(n, classes)``.
         images
             ``(N, H, W, 3)`` RGB from 0 to 255, uint8 or float, at the network's size.
         classes
@@ -167,7 +167,7 @@ def check_fit(network: Any, images: NDArray, classes: NDArray[np.int64], ids: tu
     if len(images) and images.shape[1:] != (network.size, network.size, 3):
         raise ValueError(
             f"`images` must have the shape (N, {network.size}, {network.size}, 3) for {network.name}, but "
-            f"{images.shape} was passed. Resize them with rrr_utils.images.squash."
+            f"{images.shape} was passed. Resize them with rrr_utils.datasets.images.squash."
         )
     _check_range(classes, network.classes, ids)
 
@@ -183,7 +183,7 @@ def slopes_of(network: Any, explainer: str) -> Callable[[NDArray[np.float32], ND
             "LIME, Occlusion, RISE and SEDC take any function from images to logits."
         )
     # Imported here because TensorFlow takes ten seconds to import, and a plain function does not need it.
-    from rrr_utils import gradients
+    from rrr_utils.engine import gradients
 
     return lambda images, classes: gradients.input_gradients(network, images, classes)[1]
 
@@ -229,7 +229,7 @@ def as_forward(network: Any, batch: int, precision: str = "float32") -> Forward:
     # Imported here because TensorFlow takes ten seconds to import, and a plain function does not need it.
     import keras
 
-    from rrr_utils import engine
+    from rrr_utils.engine import passes as engine
 
     if precision != "float32":
         return engine.forward(network, engine.fastest(network.model, precision), batch)

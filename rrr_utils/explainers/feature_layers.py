@@ -13,8 +13,8 @@ def of(network: Any) -> list[str]:
     # Imported here because Keras takes ten seconds to import, and a plain function does not need it.
     import keras
 
-    from rrr_utils.adoption import CONVOLUTIONS, NOT_FEATURES
-    from rrr_utils.networks import node_of
+    from rrr_utils.engine.graph import node_of
+    from rrr_utils.networks.adoption import CONVOLUTIONS, NOT_FEATURES
 
     model, end = network.model, network.grad_cam_layer
     needed = {layer.name for layer in keras.Model(model.inputs, node_of(model, model.get_layer(end)).outputs).layers}

@@ -181,7 +181,7 @@ def read(
 ) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
     """Yield activations of ``layer`` and gradients ``(n, h, w, K)`` of the images in order, ``batch`` at a time."""
     # Imported here because TensorFlow takes ten seconds to import, and other explainers do without gradients.
-    from rrr_utils import gradients
+    from rrr_utils.engine import gradients
 
     for start in range(0, len(images), batch):
         here = slice(start, start + batch)

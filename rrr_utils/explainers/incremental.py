@@ -9,9 +9,9 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from rrr_utils import engine
-from rrr_utils.networks import node_of
-from rrr_utils.preprocessing import Preprocess
+from rrr_utils.engine import passes as engine
+from rrr_utils.engine.graph import node_of
+from rrr_utils.networks.preprocessing import Preprocess
 
 # Where the window is this share of the map, the rest of the network runs on whole maps: cutting no longer pays.
 _WHOLE = 0.9

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rrr_utils.choices import one_of
+from rrr_utils.common.choices import one_of
 from rrr_utils.explainers import base, feature_layers, grad_cam, relevance
 
 LAYERS = ("last", "all")

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rrr_utils import engine, progress, seeds
-from rrr_utils.choices import one_of
+from rrr_utils.common import progress, seeds
+from rrr_utils.common.choices import one_of
+from rrr_utils.engine import passes as engine
 from rrr_utils.explainers import base, designs
 
 # Superpixels are cut at this size, so that networks of other sizes see the same perturbations.
@@ -56,7 +57,7 @@ class LIME(base.Perturbing):
         lean on and is asked as a first one is.
     precision
         Of the products in the passes of the perturbations: ``"float32"``, or ``"bfloat16"``, of eight significant bits:
-        see ``"openvino-bfloat16"`` of :func:`rrr_utils.engine.forward`. A plain function has its own.
+        see ``"openvino-bfloat16"`` of :func:`rrr_utils.engine.passes.forward`. A plain function has its own.
 
     Attributes
     ----------

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rrr_utils import progress
+from rrr_utils.common import progress
 from rrr_utils.explainers import base, lime
 
 # rows (n, K), True where a superpixel is shown -> logits (n, classes)

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rrr_utils import seeds
-from rrr_utils.choices import one_of
+from rrr_utils.common import seeds
+from rrr_utils.common.choices import one_of
 from rrr_utils.explainers import base, relevance
 
 CHANNELS = ("sum", "largest")

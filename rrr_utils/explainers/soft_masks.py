@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from rrr_utils.common.logits import softmax
 from rrr_utils.explainers import base, relevance
 
 # What the network is asked: the class's logit, of which a difference is taken, or its softmax probability as it is.
@@ -57,9 +58,3 @@ def asked(
     for start in range(0, activations.shape[-1], batch):
         masks = of_channels(activations[..., start : start + batch], image.shape[:2])
         yield masks, values(masks) - plain
-
-
-def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the softmax along the last axis."""
-    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return np.asarray(exponentials / exponentials.sum(axis=-1, keepdims=True))

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from rrr_utils.choices import one_of
+from rrr_utils.common.choices import one_of
 from rrr_utils.figures.style import (
     BACKGROUND_LABELS,
     CHANCE,

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator
 
-from rrr_utils.choices import one_of
+from rrr_utils.common.choices import one_of
 from rrr_utils.figures.style import CHANCE, HEADINGS, STYLE, bars, check, legend_below, percent, present, theme
 
 _SPLITS = {"train": "training images", "test": "test images"}

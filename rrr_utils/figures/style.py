@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from rrr_utils.choices import one_of
+from rrr_utils.common.choices import one_of
 
 DPI = 130
 INK = "#333333"

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from rrr_utils import files
+from rrr_utils.common import files
 from rrr_utils.masks import model_files, openvino_model
 from rrr_utils.masks.masker import Found, Masker, class_numbers
 

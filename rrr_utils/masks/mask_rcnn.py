@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from rrr_utils import files
+from rrr_utils.common import files
 from rrr_utils.masks import model_files, onnx_model
 from rrr_utils.masks.masker import Found, Masker, class_numbers
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rrr_utils.choices import nearest
+from rrr_utils.common.choices import nearest
 
 if TYPE_CHECKING:
     from rrr_utils.datasets import Dataset, Record

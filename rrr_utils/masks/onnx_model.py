@@ -102,7 +102,8 @@ def _check(session: Any, path: Path) -> dict[str, str]:
     if not fits:
         raise BadModel(
             f"{path} is another network. Expected {_CONTRACT}; it declares {_text(inputs)} in and "
-            f"{_text(outputs)} out. Fetch Mask R-CNN with `python -m rrr_utils.sources fetch mask_rcnn {path.parent}`."
+            f"{_text(outputs)} out. Fetch Mask R-CNN with "
+            f"`python -m rrr_utils.datasets.sources fetch mask_rcnn {path.parent}`."
         )
     return {role: port.name for role, port in zip(OUTPUTS, outputs)}
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rrr_utils import engine
+from rrr_utils.engine import passes as engine
 from rrr_utils.masks.model_files import BadModel, threads
 
 _TFLITE = b"TFL3"  # the file identifier of a TFLite flatbuffer, at byte 4

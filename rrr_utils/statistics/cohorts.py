@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rrr_utils.choices import one_of
+from rrr_utils.common.choices import one_of
 
 # Those that a summary shows side by side.
 COHORTS = ("own", "common", "all")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import stats
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
-from rrr_utils import seeds
+from rrr_utils.common import seeds
 
 
 class Interval(NamedTuple):

@@ -191,3 +191,8 @@ def signed_rank(difference: NDArray[np.float64]) -> float:
 
 def _name(wanted: Mapping[str, object]) -> str:
     return ", ".join(f"{column}={value}" for column, value in wanted.items())
+
+
+def variant_table(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the mean score of every explainer, protocol and variant with its interval and chance."""
+    return average(scores, ["explainer", "protocol", "variant"], cohort="all")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from rrr_utils import files
+from rrr_utils.common import files
 from rrr_utils.statistics.cohorts import COHORTS, FIXED, Ignored
 from rrr_utils.statistics.means import average
 from rrr_utils.statistics.proportions import accuracy_table, shift_table

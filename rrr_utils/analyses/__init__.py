@@ -1,0 +1,1 @@
+"""One room a question: each measures, sums up, draws and judges."""

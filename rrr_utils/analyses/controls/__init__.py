@@ -1,0 +1,1 @@
+"""Controls: maps and networks that know nothing, other normalisations, other protocols."""

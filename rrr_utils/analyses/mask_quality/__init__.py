@@ -1,0 +1,1 @@
+"""How good the masks are, and what that does to the score."""

@@ -1,0 +1,1 @@
+"""Do small parts of an image suffice for the answer?"""

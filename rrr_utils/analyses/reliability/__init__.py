@@ -1,0 +1,1 @@
+"""Do explainers agree with each other and with themselves?"""

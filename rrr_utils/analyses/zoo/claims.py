@@ -1,0 +1,492 @@
+"""Does the score foretell robustness? Predictors and outcomes of a zoo of models, and verdicts on its hypotheses."""
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from statsmodels.regression.mixed_linear_model import MixedLM
+from statsmodels.stats.multitest import multipletests
+from statsmodels.tools.sm_exceptions import ConvergenceWarning, SingularMatrixWarning
+
+from rrr_utils.analyses.zoo import hypotheses as hypo
+from rrr_utils.analyses.zoo import statistics as stat
+from rrr_utils.analyses.zoo.hypotheses import Hypothesis
+from rrr_utils.common import seeds
+from rrr_utils.statistics.intervals import in_words, proportion_interval
+from rrr_utils.tables import parquet as tables
+
+# A drop of more than so much accuracy is one that an alarm should foretell; a common cohort of fewer images, and pairs
+# of models whose outcomes are less apart, decide nothing.
+ALARM, LEAST_COMMON, APART = 0.1, 20, 0.1
+# What less of is expected to mean a more robust model: predictors and outcomes are turned, so that more is better.
+_TURNED = ("entropy", "loss", "accuracy_removed", "deletion", hypo.KNOWN, "removed")
+_POOLED = 999
+
+
+@dataclass(frozen=True)
+class Zoo:
+    """All models of a study: its table ``models``, and its predictors and outcomes, one row a model in the same order.
+
+    Predictors and outcomes are turned so that more of each is expected to mean a more robust model. An outcome is
+    missing (NaN) for a model that was trained on it.
+    """
+
+    models: pd.DataFrame
+    predictors: pd.DataFrame
+    outcomes: pd.DataFrame
+    maps: pd.DataFrame = field(repr=False)
+    resamples: int = stat.RESAMPLES
+
+    def eligible(self, outcome: str) -> pd.Series:
+        """Return which models count for an outcome: it exists in their data, and they were not trained on it."""
+        return self.outcomes[outcome].notna()
+
+    def cells(self, outcome: str, over: str = "groups") -> tuple[stat.Cell, ...]:
+        """Return the models that are compared for an outcome: of each group, or of each kind inside each group."""
+        where = np.flatnonzero(self.eligible(outcome))
+        rows = self.models.iloc[where]
+        kinds = rows["trained_on"].tolist() if over == "kinds" else None
+        found = stat.cells(rows["group"].tolist(), rows["training"].tolist(), kinds)
+        # Two trainings tell nothing of a rank.
+        return tuple(cell._replace(places=where[cell.places]) for cell in found if len(np.unique(cell.trainings)) > 2)
+
+
+def read(folder: Path | str) -> Zoo:
+    """Return the zoo that a study published under ``folder``; raises ``FileNotFoundError`` where there is none."""
+    places = sorted(Path(folder).glob("10-zoo--*"))
+    if not places:
+        raise FileNotFoundError(
+            f"There is no zoo in {folder}. Run `make study STUDY=zoo` and `make publish STUDY=zoo`."
+        )
+    models, maps = (
+        pd.concat([tables.read(place / f"{name}.parquet", name) for place in places], ignore_index=True)
+        for name in ("zoo_models", "zoo_maps")
+    )
+    return of(models, maps)
+
+
+def of(models: pd.DataFrame, maps: pd.DataFrame, resamples: int = stat.RESAMPLES) -> Zoo:
+    """Return the zoo of the two tables."""
+    models = models.reset_index(drop=True)
+    return Zoo(models, _predictors(models, maps), _outcomes(models), maps, resamples)
+
+
+def turned(name: str) -> bool:
+    """Return whether less of a predictor or an outcome is expected to mean a more robust model."""
+    parts = name.split("/")
+    if name.startswith("drop_"):
+        # A model that is lost without the object is right for the right reason.
+        return name != "drop_removed"
+    return any(part in _TURNED for part in parts)
+
+
+def correlations(zoo: Zoo, outcome: str, names: Sequence[str] | None = None) -> pd.DataFrame:
+    """Return one row a predictor: its rank correlation with an outcome, over groups, kinds and all models at once.
+
+    Columns ``predictor``, ``models``, ``groups_n`` (in how many groups it is known and differs between models, of
+    ``groups_all``); for each of ``groups``, ``kinds`` and ``pooled`` the value with
+    ``_low`` and ``_high``; ``partial`` likewise, over groups at equal test accuracy; and ``reversed``: whether the
+    interval over all models and one inside groups or kinds lie on different sides of zero (Simpson's paradox).
+    A predictor that is the outcome itself is left out.
+    """
+    names = [name for name in (names or _listed(zoo)) if not _is_itself(name, outcome)]
+    rows = pd.DataFrame({"predictor": names})
+    for over in hypo.OVER:
+        rows = rows.assign(**_columns(over, *_value(zoo, "spearman", names, outcome, over)))
+    rows = rows.assign(**_columns("partial", *_value(zoo, "partial", names, outcome, "groups")))
+    signs = {
+        over: np.sign(rows[f"{over}_low"]) * (rows[f"{over}_low"] * rows[f"{over}_high"] > 0) for over in hypo.OVER
+    }
+    other = [signs["pooled"] * signs[over] < 0 for over in ("groups", "kinds")]
+    cells = zoo.cells(outcome)
+    x, y = zoo.predictors[names].to_numpy(), zoo.outcomes[outcome].to_numpy()
+    known = [~np.isnan(stat.spearman(x[cell.places], y[cell.places])) for cell in cells]
+    return rows.assign(
+        reversed=other[0] | other[1],
+        models=sum(len(cell.places) for cell in cells),
+        groups_n=np.sum(known, axis=0) if cells else 0,
+        groups_all=len(cells),
+    )
+
+
+def with_intervals(table: pd.DataFrame) -> pd.DataFrame:
+    """Return :func:`correlations` as a reader meets them: each number of a predictor with its interval in words."""
+    named = table.set_index("predictor")
+    overs = [over for over in (*hypo.OVER, "partial") if over in named]
+    return pd.DataFrame({over: in_words(named[over], named[f"{over}_low"], named[f"{over}_high"]) for over in overs})
+
+
+def plotted(zoo: Zoo, outcome: str, names: Sequence[str]) -> pd.DataFrame:
+    """Return what `figures.robustness` draws: a row for every model that has the accuracy ``outcome``.
+
+    Also those that were trained on it, which are marked. The accuracies have Wilson's intervals, the other predictors
+    the mean over the scored images with 1.96 standard errors to either side; loss, entropy and probability have none.
+    No number is turned.
+    """
+    models = zoo.models[zoo.models[f"accuracy_{outcome}"].notna()]
+    seen = models["seen"].str.split().map(lambda seen: outcome in seen)
+    found = models[["model", "trained_on"]].assign(seen=seen)
+    accuracies = {
+        "": f"accuracy_{outcome}",
+        "test_accuracy": "accuracy_original",
+        "accuracy_removed": "accuracy_removed",
+    }
+    for name in ("", *names):
+        if name in accuracies:
+            values = models[accuracies[name]]
+            ends = [proportion_interval(value * n, n) for value, n in zip(values, models["n"], strict=True)]
+            low, high = np.transpose(ends)
+        elif name in hypo.PLAIN:
+            values = low = high = models[name]
+        else:
+            explainer, measure, cohort = name.split("/")
+            every, right = _matrix(zoo.maps, zoo.models, explainer, measure)
+            each, counted = every[models.index], _cohorts(zoo.models, right)[cohort][models.index]
+            known = ~np.isnan(each) & counted
+            values = pd.Series(_means(each, known), index=models.index)
+            spread = np.where(known, (each - values.to_numpy()[:, None]) ** 2, 0.0).sum(axis=1)
+            n = known.sum(axis=1)
+            half = 1.96 * np.sqrt(spread / np.maximum(n - 1, 1) / np.maximum(n, 1))
+            low, high = values - half, values + half
+        ends_of = ("mean", "low", "high") if not name else (name, f"{name}_low", f"{name}_high")
+        found = found.assign(**dict(zip(ends_of, (values, low, high), strict=True)))
+    return found
+
+
+def best(table: pd.DataFrame) -> str:
+    """Return the predictor of :func:`correlations` whose rank correlation inside groups is the highest.
+
+    Of those that are known in as many groups as any.
+    """
+    everywhere = table["groups"].where(table["groups_n"] == table["groups_n"].max())
+    return str(table["predictor"].iloc[int(np.nanargmax(everywhere))])
+
+
+def rivals(zoo: Zoo) -> list[str]:
+    """Return the predictors that the page compares: those without a map, then each explainer's, by the paper's cohort.
+
+    The score also over the images that all models of a group get right (where there are enough) and over all images.
+    """
+    names = [*hypo.PLAIN]
+    for explainer in zoo.maps["explainer"].drop_duplicates():
+        names += [f"{explainer}/{measure}/own" for measure in hypo.MEASURES]
+        names += [f"{explainer}/above/{cohort}" for cohort in ("common", "all")]
+    return [name for name in names if zoo.predictors[name].notna().any()]
+
+
+def choices(zoo: Zoo, outcome: str, names: Sequence[str]) -> pd.DataFrame:
+    """Return one row a predictor: what is lost by picking each group's model by it, with its interval.
+
+    ``random`` is a pick by chance, the mean over the group's models.
+    """
+    cells = zoo.cells(outcome)
+    y = zoo.outcomes[outcome].to_numpy()
+    draws = stat.draw(cells, zoo.resamples)
+    rows = pd.DataFrame({"predictor": list(names)}).assign(
+        **_columns("regret", *_value(zoo, "regret", names, outcome, "groups"))
+    )
+    nothing = np.zeros((len(zoo.models), 1))
+    value, drawn = stat.within(cells, draws, stat.regret, nothing, y)
+    chance = pd.DataFrame({"predictor": ["random"]}).assign(**_columns("regret", value, drawn))
+    return pd.concat([rows, chance], ignore_index=True)
+
+
+def alarms(zoo: Zoo, outcome: str, names: Sequence[str]) -> pd.DataFrame:
+    """Return one row a predictor: how well it tells models that lose more than ten points from the others.
+
+    ``area`` under the ROC curve of all models with its interval; then ``sensitivity`` and ``false_alarms`` with
+    thresholds that other groups chose, ``low`` to ``high`` (as they are, not turned), of ``dropped`` and ``kept``
+    models.
+    """
+    cells = zoo.cells(outcome)
+    everyone = np.concatenate([cell.places for cell in cells])
+    dropped = _dropped(zoo, outcome)[everyone]
+    groups = zoo.models["group"].to_numpy()[everyone]
+    rows = pd.DataFrame({"predictor": list(names)}).assign(
+        **_columns("area", *_value(zoo, "alarm", names, outcome, "pooled"))
+    )
+    found = [stat.alarm_elsewhere(zoo.predictors[name].to_numpy()[everyone], dropped, groups) for name in names]
+    signs = np.array([-1.0 if turned(name) else 1.0 for name in names])
+    ends = np.array([[each.low, each.high] for each in found]) * signs[:, None]
+    return rows.assign(
+        sensitivity=[each.sensitivity for each in found],
+        false_alarms=[each.false_alarms for each in found],
+        dropped=[each.with_drop for each in found],
+        kept=[each.without for each in found],
+        threshold_low=ends.min(axis=1),
+        threshold_high=ends.max(axis=1),
+    )
+
+
+def predictions(zoo: Zoo, outcome: str, names: Sequence[str]) -> pd.DataFrame:
+    """Return one row a predictor: how much of an outcome's variance it foretells in a group that was not looked at.
+
+    Together with test accuracy, by a straight line fitted to the other groups: ``r2`` against the others' mean.
+    """
+    rows = pd.DataFrame({"predictor": list(names)})
+    return rows.assign(**_columns("r2", *_value(zoo, "prediction", names, outcome, "pooled")))
+
+
+def images_needed(zoo: Zoo, outcome: str, explainers: Sequence[str], counts: Sequence[int]) -> pd.DataFrame:
+    """Return how often AvgScore over so many images ranks two models of a group right, one row an explainer and count.
+
+    Of pairs whose outcomes are at least ten points apart; ``right`` is the mean over groups that have as many scored
+    images, with the interval of drawing groups anew.
+    """
+    cells = zoo.cells(outcome)
+    y = zoo.outcomes[outcome].to_numpy()
+    rng = seeds.generator("images needed")
+    chosen = rng.integers(len(cells), size=(zoo.resamples, len(cells)))
+    rows = []
+    for explainer in explainers:
+        scores, _ = _matrix(zoo.maps, zoo.models, explainer, "above")
+        each = np.stack([stat.pairs_right(scores[cell.places], y[cell.places], APART, counts) for cell in cells])
+        low, high = stat.percentile(_mean_of_known(each[chosen], 1))
+        found = {"images": list(counts), "right": _mean_of_known(each, 0), "low": low, "high": high}
+        rows.append(pd.DataFrame({"explainer": explainer, **found}))
+    return pd.concat(rows, ignore_index=True)
+
+
+def mixed(zoo: Zoo, outcome: str, name: str) -> pd.DataFrame:
+    """Return the mixed model of an outcome: test accuracy, a predictor and the kind of training, with random groups.
+
+    One row a fixed effect: ``effect`` on the outcome for one standard deviation, its 95 % interval, and ``p``. Groups
+    have an intercept of their own, and so has each training inside its group: its checkpoints are not independent.
+    """
+    where = zoo.eligible(outcome) & zoo.predictors[name].notna()
+    rows = zoo.models[where]
+    columns = {"test accuracy": zoo.predictors.loc[where, "test_accuracy"], name: zoo.predictors.loc[where, name]}
+    design = pd.DataFrame({key: (value - value.mean()) / value.std() for key, value in columns.items()})
+    kinds = pd.get_dummies(rows["trained_on"], drop_first=True, dtype=float)
+    design = pd.concat([design, kinds.rename(columns=lambda kind: f"trained on {kind}")], axis=1)
+    # A formula takes no slash in a name.
+    short = {column: f"x{number}" for number, column in enumerate(design.columns)}
+    data = design.rename(columns=short).assign(
+        y=zoo.outcomes.loc[where, outcome], group=rows["group"], training=rows["training"]
+    )
+    formula = f"y ~ {' + '.join(short.values())}"
+    with warnings.catch_warnings():
+        # Groups or trainings that do not differ have a variance at its bound of zero, which is an answer.
+        for each in (ConvergenceWarning, SingularMatrixWarning):
+            warnings.simplefilter("ignore", each)
+        fitted = MixedLM.from_formula(
+            formula, data, groups="group", re_formula="1", vc_formula={"training": "0 + C(training)"}
+        ).fit(reml=True)
+    terms = {"Intercept": "mean", **{name: column for column, name in short.items()}}
+    interval = fitted.conf_int().loc[list(terms)]
+    return pd.DataFrame(
+        {
+            "term": list(terms.values()),
+            "effect": fitted.fe_params[list(terms)].to_numpy(),
+            "low": interval[0].to_numpy(),
+            "high": interval[1].to_numpy(),
+            "p": fitted.pvalues[list(terms)].to_numpy(),
+            "n": len(design),
+        }
+    )
+
+
+def verdicts(zoo: Zoo, expected: Sequence[Hypothesis]) -> pd.DataFrame:
+    """Return one row a hypothesis: its number with its interval, its p-value after Holm's correction, and its verdict.
+
+    Hypotheses that expect nothing are controls and have no p-value. One whose outcome no model has is undecided.
+    """
+    rows: list[dict[str, Any]] = []
+    for entry in expected:
+        names = [entry.predictor, *([entry.against] if entry.against else [])]
+        value, drawn = _value(zoo, entry.statistic, names, entry.outcome, entry.over, alike=True)
+        estimate, replicates = value[0], drawn[:, 0]
+        if entry.against:
+            estimate, replicates = value[0] - value[1], drawn[:, 0] - drawn[:, 1]
+        low, high = (float(end) for end in stat.percentile(replicates))
+        p = float("nan") if entry.expected == "nothing" else float(stat.two_sided(replicates, entry.margin))
+        cells = zoo.cells(entry.outcome, "kinds" if entry.over == "kinds" else "groups")
+        rows.append({
+            "key": entry.key, "words": entry.words, "statistic": entry.statistic, "over": entry.over,
+            "outcome": entry.outcome, "expected": entry.expected, "margin": entry.margin, "value": float(estimate),
+            "low": low, "high": high, "p": p, "models": sum(len(cell.places) for cell in cells),
+            "groups": len({cell.group for cell in cells}),
+        })  # fmt: skip
+    found = pd.DataFrame(rows)
+    tested = found["p"].notna()
+    found["p_holm"] = np.nan
+    if tested.any():
+        found.loc[tested, "p_holm"] = multipletests(found.loc[tested, "p"], method="holm")[1]
+    found["verdict"] = [
+        entry.verdict(*row)
+        for entry, row in zip(expected, found[["low", "high", "p_holm"]].to_numpy(float).tolist(), strict=True)
+    ]
+    return found
+
+
+def board(found: pd.DataFrame) -> pd.DataFrame:
+    """Return :func:`verdicts` as a reader meets them: one row a hypothesis in words, its interval beside its number.
+
+    Columns ``statistic``, ``over``, ``outcome``, ``value``, ``expected``, ``p_holm``, ``models`` and ``verdict``; what
+    no model could answer has no value.
+    """
+    known = found["value"].notna() & found["low"].notna()
+    expected = [
+        "nothing" if row.expected == "nothing" else f"{row.expected} {row.margin:g}" for row in found.itertuples()
+    ]
+    shown = found.assign(
+        value=in_words(found["value"], found["low"], found["high"]).where(known, ""),
+        expected=expected,
+        p_holm=[f"{p:.3f}" if p == p else "" for p in found["p_holm"].where(known)],
+    )
+    columns = ["statistic", "over", "outcome", "value", "expected", "p_holm", "models", "verdict"]
+    return shown.set_index("words")[columns]
+
+
+def left_out(zoo: Zoo) -> pd.DataFrame:
+    """Return for each outcome and kind of training how many models count and how many do not, and why not."""
+    rows = []
+    for outcome in hypo.BACKGROUNDS:
+        for kind, part in zoo.models.groupby("trained_on", sort=False):
+            counted = int(zoo.eligible(outcome)[part.index].sum())
+            seen = part["seen"].str.split().map(lambda names, outcome=outcome: outcome in names)
+            why = "trained on it" if seen.all() else "the data have none" if not counted else ""
+            rows.append(
+                {"outcome": outcome, "trained_on": kind, "models": counted, "left_out": len(part) - counted, "why": why}
+            )
+    return pd.DataFrame(rows)
+
+
+def common_images(zoo: Zoo) -> pd.DataFrame:
+    """Return how many scored images all models of a group and seed get right; fewer than 20 decide nothing."""
+    correct = zoo.maps[zoo.maps["variant"] == ""].drop_duplicates(["model", "image"])
+    known = correct.merge(zoo.models[["model", "group", "seed"]], on="model")
+    right = known.groupby(["group", "seed", "image"])["correct"].all()
+    return right.groupby(["group", "seed"]).agg(common="sum", scored="size").reset_index()
+
+
+def _predictors(models: pd.DataFrame, maps: pd.DataFrame) -> pd.DataFrame:
+    columns: dict[str, NDArray[np.float64]] = {
+        "test_accuracy": models["accuracy_original"].to_numpy(float),
+        hypo.KNOWN: models["known_tie"].to_numpy(float),
+        **{name: models[name].to_numpy(float) for name in hypo.PLAIN[1:]},
+    }
+    for explainer in maps["explainer"].drop_duplicates():
+        for measure in hypo.MEASURES:
+            values, right = _matrix(maps, models, explainer, measure)
+            for cohort, counted in _cohorts(models, right).items():
+                columns[f"{explainer}/{measure}/{cohort}"] = _means(values, counted)
+    randomised = maps[maps["variant"] == hypo.RANDOMISED]
+    for explainer in randomised["explainer"].drop_duplicates():
+        for measure in ("score", "above"):
+            values, right = _matrix(maps, models, explainer, measure, hypo.RANDOMISED)
+            columns[f"{hypo.RANDOMISED}/{explainer}/{measure}/all"] = _means(values, np.ones_like(right))
+            columns[f"{hypo.RANDOMISED}/{explainer}/{measure}/own"] = _means(values, right)
+    order = seeds.generator("shuffled models").permutation(len(models))
+    for explainer in maps["explainer"].drop_duplicates():
+        columns[f"{hypo.SHUFFLED}/{explainer}/above/own"] = columns[f"{explainer}/above/own"][order]
+    found = pd.DataFrame(columns, index=models.index)
+    return found * [-1.0 if turned(name) else 1.0 for name in columns]
+
+
+def _outcomes(models: pd.DataFrame) -> pd.DataFrame:
+    seen = models["seen"].str.split()
+    found: dict[str, pd.Series] = {}
+    for background in hypo.BACKGROUNDS:
+        there = ~seen.map(lambda names, background=background: background in names)
+        found[background] = models[f"accuracy_{background}"].where(there)
+        found[f"drop_{background}"] = models["accuracy_original"] - found[background]
+    return pd.DataFrame({name: -values if turned(name) else values for name, values in found.items()})
+
+
+def _matrix(
+    maps: pd.DataFrame, models: pd.DataFrame, explainer: str, measure: str, variant: str = ""
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return a measure of an explainer's maps and what is correct, both ``(models, images)``; NaN: there is none."""
+    rows = maps[(maps["explainer"] == explainer) & (maps["variant"] == variant)]
+    column = rows["score"] - rows["chance"] if measure == "above" else rows[measure]
+    # Data sets have images of other names: what counts is the place in the draw of each model.
+    table = pd.DataFrame({"model": rows["model"], "value": column.astype(float), "correct": rows["correct"]})
+    table["place"] = table.groupby("model").cumcount()
+    values = table.pivot(index="model", columns="place", values="value").reindex(models["model"])
+    right = table.pivot(index="model", columns="place", values="correct").reindex(models["model"])
+    return values.to_numpy(float), right.eq(True).to_numpy(bool)
+
+
+def _cohorts(models: pd.DataFrame, right: NDArray[np.bool_]) -> Mapping[str, NDArray[np.bool_]]:
+    """Return which images count for each model: its own correct ones, those that all of its group get right, all."""
+    common = np.zeros_like(right)
+    for places in models.groupby(["group", "seed"]).indices.values():
+        agreed = right[places].all(axis=0)
+        common[places] = agreed if agreed.sum() >= LEAST_COMMON else False
+    return {"own": right, "common": common, "all": np.ones_like(right)}
+
+
+def _means(values: NDArray[np.float64], counted: NDArray[np.bool_]) -> NDArray[np.float64]:
+    known = ~np.isnan(values) & counted
+    n = known.sum(axis=1)
+    return np.asarray(np.where(n > 0, np.where(known, values, 0.0).sum(axis=1) / np.maximum(n, 1), np.nan), np.float64)
+
+
+def _listed(zoo: Zoo) -> list[str]:
+    """Return the predictors of the table of rivals: those without a control, and that say something of any model."""
+    controls = (hypo.KNOWN, hypo.SHUFFLED, hypo.RANDOMISED)
+    names = map(str, zoo.predictors)
+    return [name for name in names if name.split("/")[0] not in controls and zoo.predictors[name].notna().any()]
+
+
+def _is_itself(name: str, outcome: str) -> bool:
+    return name == "accuracy_removed" and outcome.endswith("removed")
+
+
+def _dropped(zoo: Zoo, outcome: str) -> NDArray[np.bool_]:
+    """Return which models lose more than ten points; the outcome is turned, so a drop is below zero."""
+    if not outcome.startswith("drop_"):
+        raise ValueError(f"An alarm is for a drop, for example 'drop_other', but the outcome {outcome!r} was passed.")
+    return np.asarray(zoo.outcomes[outcome].to_numpy() < -ALARM)
+
+
+def _value(
+    zoo: Zoo, statistic: str, names: Sequence[str], outcome: str, over: str, alike: bool = False
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return a statistic of each predictor, ``(P,)``, and of each bootstrap, ``(resamples, P)``.
+
+    ``alike`` is for differences: inside groups or kinds all predictors are averaged over the same ones.
+    """
+    cells = zoo.cells(outcome, "kinds" if over == "kinds" else "groups")
+    if not cells:
+        return np.full(len(names), np.nan), np.full((2, len(names)), np.nan)
+    x, y = zoo.predictors[list(names)].to_numpy(), zoo.outcomes[outcome].to_numpy()
+    given = zoo.predictors["test_accuracy"].to_numpy()
+    # Ranking all models anew takes longer than ranking those of a group.
+    apart = statistic in ("alarm", "prediction") or over == "pooled"
+    draws = stat.draw(cells, min(zoo.resamples, _POOLED) if apart else zoo.resamples)
+    how: Callable[..., Any] = stat.pooled if apart else partial(stat.within, alike=alike)
+    if statistic == "spearman":
+        return how(cells, draws, stat.spearman, x, y)
+    if statistic == "partial":
+        return how(cells, draws, stat.partial, x, y, given)
+    if statistic == "regret":
+        return how(cells, draws, stat.regret, x, y)
+    if statistic == "alarm":
+        return how(cells, draws, stat.roc_area, x, _dropped(zoo, outcome))
+    everyone = np.sort(np.concatenate([cell.places for cell in cells]))
+    errors, plain = np.full(x.shape, np.nan), np.full(len(x), np.nan)
+    for place, name in enumerate(names):
+        features = given[:, None] if name == "test_accuracy" else np.column_stack([given, x[:, place]])
+        errors[everyone, place], plain[everyone] = stat.unseen_errors(
+            features[everyone], y[everyone], zoo.models["group"].to_numpy()[everyone]
+        )
+    return how(cells, draws, lambda mine, base: 1 - mine.sum(axis=0) / base.sum(), errors, plain)
+
+
+def _mean_of_known(values: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+    known = ~np.isnan(values)
+    count = known.sum(axis=axis)
+    return np.where(count > 0, np.where(known, values, 0.0).sum(axis=axis) / np.maximum(count, 1), np.nan)
+
+
+def _columns(name: str, value: NDArray, replicates: NDArray) -> dict[str, NDArray]:
+    low, high = stat.percentile(replicates)
+    return {name: value, f"{name}_low": low, f"{name}_high": high}

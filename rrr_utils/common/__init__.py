@@ -1,0 +1,1 @@
+"""What every room uses: names, choices, files, paths, seeds, progress."""

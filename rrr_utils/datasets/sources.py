@@ -1,0 +1,215 @@
+"""Where data and weights come from: fetched by name, checked, unpacked; and arrays read without trust."""
+
+import argparse
+import shlex
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rrr_utils.common import files, paths
+from rrr_utils.common.choices import one_of
+from rrr_utils.common.files import safe_load_npy
+from rrr_utils.datasets import downloads
+from rrr_utils.datasets.archives import BadArchive, extract
+from rrr_utils.datasets.downloads import DownloadFailed, WrongHash
+
+__all__ = [
+    "BadArchive",
+    "DownloadFailed",
+    "File",
+    "LoginNeeded",
+    "Source",
+    "WrongHash",
+    "extract",
+    "fetch",
+    "load",
+    "safe_load_npy",
+]
+
+
+class LoginNeeded(RuntimeError):
+    """A source that asks for an account; the message holds the exact line to type."""
+
+
+@dataclass(frozen=True)
+class File:
+    """One file of a source: its address, its name here, its hash, and what it unpacks to.
+
+    ``hash`` is ``"sha256:..."``, ``"md5:..."`` or None where none is published. ``gives`` names the folders that an
+    archive unpacks to; empty for a file that is used as it is. ``inside`` holds the hashes of archives in the archive.
+    """
+
+    address: str
+    name: str
+    hash: str | None = None
+    bytes: int | None = None
+    gives: tuple[str, ...] = ()
+    inside: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A data set or a network's weights; ``into`` is its folder in the data folder, ``login`` what to type instead."""
+
+    name: str
+    title: str
+    into: str
+    licence: str
+    citation: str
+    page: str
+    files: tuple[File, ...] = ()
+    login: str | None = None
+
+
+def load(listing: Path | str | None = None) -> dict[str, Source]:
+    """Return the sources by name, from ``data/sources.yaml`` or another ``listing``.
+
+    A key that is missing or unknown, an address that is not http(s), a name that is more than a file's name, or a
+    hash of another kind raises ``ValueError`` that names the file and the entry.
+    """
+    path = Path(listing) if listing is not None else paths.root() / "data" / "sources.yaml"
+    try:
+        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return {name: _source(name, entry) for name, entry in entries.items()}
+    except (yaml.YAMLError, TypeError, AttributeError, ValueError) as error:
+        raise ValueError(f"{path} is not a list of sources: {error}.") from error
+
+
+def fetch(name: str, folder: Path | str, listing: Path | str | None = None) -> Path:
+    """Fetch the source ``name`` into ``folder``, unpack and check it, and return ``folder``.
+
+    Folder names are the originals' (``caltech101/101_ObjectCategories``). What is already there is kept: a file after
+    its hash was checked, an archive's folders as they are. A file without a published hash has its own recorded beside
+    it (``<file>.sha256``) at the first download, and is held to that ever after.
+
+    Raises
+    ------
+    LoginNeeded
+        With the exact line to type, if the source asks for an account.
+    WrongHash
+        With the expected and the actual hash. A download is deleted; a file that was there before is left alone.
+    DownloadFailed, BadArchive
+        Nothing is left half-written or half-unpacked; a download that broke off is taken up by the next call.
+    RuntimeError
+        If another process is fetching into this folder.
+    """
+    known = load(listing)
+    one_of("source", name, known)
+    source, folder = known[name], Path(folder)
+    if source.login is not None:
+        line = source.login.replace("FOLDER", shlex.quote(str(folder)))
+        raise LoginNeeded(f"{source.title} needs an account at {source.page}. Type:\n{line}")
+    folder.mkdir(parents=True, exist_ok=True)
+    with files.exclusive_lock(folder / ".fetching.lock", f"Fetching into {folder}"):
+        for leftover in folder.glob(".unpacking-*"):
+            shutil.rmtree(leftover)
+        for file in source.files:
+            if file.gives and all((folder / entry).is_dir() for entry in file.gives):
+                continue
+            _bring(file, folder / file.name)
+            if file.gives:
+                _unpack(file, folder)
+    return folder
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``list``, ``fetch NAME [FOLDER]`` or ``unpack ARCHIVE FOLDER`` and return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m rrr_utils.datasets.sources", description="Get data and weights.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("list", help="show what can be fetched")
+    fetching = commands.add_parser("fetch", help="download, check and unpack")
+    fetching.add_argument("name")
+    fetching.add_argument("folder", type=Path, nargs="?", help="default: its folder in RRR_DATA_DIR")
+    unpacking = commands.add_parser("unpack", help="unpack an archive safely")
+    unpacking.add_argument("archive", type=Path)
+    unpacking.add_argument("folder", type=Path)
+    chosen = parser.parse_args(arguments)
+    try:
+        if chosen.command == "list":
+            for source in load().values():
+                print(f"{source.name:<22} {source.title} [{source.licence}]")
+        elif chosen.command == "fetch":
+            print(f"{chosen.name} is in {fetch(chosen.name, chosen.folder or _default(chosen.name))}")
+        else:
+            print(f"unpacked into {extract(chosen.archive, chosen.folder)}")
+    except (OSError, ValueError, RuntimeError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _source(name: str, entry: Any) -> Source:
+    values = dict(entry)
+    parts = [File(**{**part, "gives": tuple(part.get("gives", ()))}) for part in values.pop("files", ())]
+    for part in parts:
+        if not part.address.startswith(("https://", "http://")):
+            raise ValueError(f"{name}: the address {part.address!r} must start with https://")
+        for label in (part.name, *part.gives, *part.inside):
+            if Path(label).name != label:
+                raise ValueError(f"{name}: {label!r} must be a plain name")
+        for check in (*([part.hash] if part.hash else []), *part.inside.values()):
+            one_of(f"hash of {name}", check.partition(":")[0], downloads.ALGORITHMS)
+    return Source(name=name, files=tuple(parts), **values)
+
+
+def _bring(file: File, target: Path) -> None:
+    """Make sure that ``target`` is there and right: verify it, or download it."""
+    record = target.with_name(f"{target.name}.sha256")
+    check = file.hash
+    if check is None and record.is_file():
+        check = f"sha256:{record.read_text(encoding='utf-8').split()[0]}"
+    if not target.exists():
+        downloads.download(file.address, target, check, file.bytes)
+    elif check is not None:
+        try:
+            downloads.verify(target, check)
+        except WrongHash as error:
+            raise WrongHash(f"{error} It was there before and is left alone: move it away to fetch it anew.") from error
+    if check is None:
+        text = f"{downloads.digest(target)}  {target.name}\n"
+        files.write_text(record, text)
+        print(f"No hash of {target.name} is published. This one's sha256 was recorded in {record}: {text.split()[0]}")
+
+
+def _unpack(file: File, folder: Path) -> None:
+    """Unpack a checked archive in ``folder``, move the folders it gives into place and delete it."""
+    archive = folder / file.name
+    with tempfile.TemporaryDirectory(prefix=".unpacking-", dir=folder) as name:
+        staging = Path(name)
+        extract(archive, staging / "0")
+        for place, (inner, check) in enumerate(file.inside.items(), start=1):
+            found = sorted(path for path in (staging / "0").rglob(inner) if path.is_file())
+            if len(found) != 1:
+                raise BadArchive(archive, f"expected one {inner!r} in it, but found {len(found)}")
+            try:
+                downloads.verify(found[0], check)
+            except WrongHash as error:
+                raise BadArchive(archive, f"{inner!r} in it is not the published one ({error})") from error
+            extract(found[0], staging / str(place))
+        origins = {entry: next(iter(sorted(staging.glob(f"*/{entry}"))), None) for entry in file.gives}
+        for entry, origin in origins.items():
+            if origin is None:
+                raise BadArchive(archive, f"expected the folder {entry!r} in it")
+        for entry, origin in origins.items():
+            if origin is not None and not (folder / entry).exists():
+                origin.rename(folder / entry)
+    archive.unlink()
+
+
+def _default(name: str) -> Path:
+    known = load()
+    one_of("source", name, known)
+    home = paths.data_dir()
+    if home is None:
+        raise ValueError("Name a folder, or set RRR_DATA_DIR to your data folder.")
+    return home / known[name].into
+
+
+if __name__ == "__main__":
+    sys.exit(main())

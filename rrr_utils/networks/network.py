@@ -1,0 +1,281 @@
+"""The networks: flat, raw RGB in, logits out, with named blocks, strategies, and a cut at the start of any block."""
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from rrr_utils.common.choices import one_of
+from rrr_utils.engine import weights as weights_of
+from rrr_utils.engine.graph import node_of
+from rrr_utils.networks.preprocessing import NEUTRAL, Preprocess
+
+NETWORKS = ("vgg16", "resnet50", "mobilenet", "convnet")
+STRATEGIES = ("dense", "blocks4-5", "blocks1-3", "all")
+
+_BLOCKS = {
+    "dense": ("dense",),
+    "head": ("dense",),  # what the study calls stage 1
+    "blocks4-5": ("conv4", "conv5"),
+    "blocks1-3": ("conv1", "conv2", "conv3"),
+}
+
+
+@dataclass
+class Network:
+    """An image classifier with names for its parts.
+
+    Attributes
+    ----------
+    name
+        One of ``NETWORKS``, or the name of the adopted model.
+    model
+        A flat Functional Keras model: (N, size, size, 3) RGB 0 to 255 in, (N, classes) logits out. No layer of
+        it is a model; its last layer is named ``logits``.
+    size, classes
+        Side of the square input in pixels; number of classes.
+    blocks
+        Layer names of ``conv1`` ... ``conv5`` and ``dense``, in the order of computation. Together they are all
+        layers behind the preprocessing. Layers without weights (pooling, activations) belong to a block too.
+    grad_cam_layer
+        The layer whose output Grad-CAM reads: the last convolution's activation, before pooling or flattening.
+    neutral
+        Float32 (3,), the raw RGB colour that becomes 0 in the preprocessing.
+    """
+
+    name: str
+    model: keras.Model
+    size: int
+    classes: int
+    blocks: dict[str, tuple[str, ...]]
+    grad_cam_layer: str
+    neutral: np.ndarray = field(repr=False)
+
+    def split(self, block: str) -> tuple[keras.Model, keras.Model]:
+        """Return (prefix, suffix), cut at the start of ``block``: ``suffix(prefix(x))`` equals ``model(x)``.
+
+        Both share the network's layers, hence its weights. Raises ``ValueError`` where more than one tensor
+        crosses the cut, which happens in adopted models only.
+        """
+        one_of("block", block, self.blocks)
+        first = self.model.get_layer(self.blocks[block][0])
+        behind = {name for later in list(self.blocks)[list(self.blocks).index(block) :] for name in self.blocks[later]}
+        crossing = {
+            id(tensor): tensor
+            for name in behind
+            for tensor in node_of(self.model, self.model.get_layer(name)).input_tensors
+            if tensor._keras_history.operation.name not in behind
+        }
+        if len(crossing) != 1:
+            raise ValueError(
+                f"{self.name} cannot be cut before block {block!r} (layer {first.name!r}): {len(crossing)} tensors "
+                f"cross the cut, and a prefix needs exactly one. Cut before another of {list(self.blocks)}."
+            )
+        (cut,) = crossing.values()
+        prefix = keras.Model(self.model.input, cut, name=f"{self.name}_before_{block}")
+        suffix = keras.Model(cut, self.model.output, name=f"{self.name}_from_{block}")
+        return prefix, suffix
+
+    def trainable_layers(self, strategy: str) -> tuple[str, ...]:
+        """Return the names of the layers with weights that ``strategy`` trains, in order of computation.
+
+        ``dense`` is the head alone, ``blocks4-5`` and ``blocks1-3`` are those blocks with the head frozen, ``all``
+        is everything; ``head``, the name of stage 1, is the same as ``dense``. Raises ``ValueError`` where the network
+        has no such block.
+        """
+        one_of("strategy", strategy, (*STRATEGIES, "head"))
+        wanted = tuple(self.blocks) if strategy == "all" else _BLOCKS[strategy]
+        lacking = [block for block in wanted if block not in self.blocks]
+        if lacking:
+            raise ValueError(
+                f"`strategy` {strategy!r} trains {list(wanted)}, but {self.name} has only the blocks "
+                f"{list(self.blocks)}. Use 'dense' or 'all'."
+            )
+        names = [name for block in self.blocks if block in wanted for name in self.blocks[block]]
+        return tuple(name for name in names if self.model.get_layer(name).weights)
+
+    def set_strategy(self, strategy: str) -> tuple[str, ...]:
+        """Make exactly the layers of ``strategy`` trainable and return their names.
+
+        Everything else is frozen; frozen batch normalisation runs in inference mode and keeps its statistics.
+        Compile the model again afterwards: Keras fixes the list of trained weights when it compiles.
+        """
+        chosen = self.trainable_layers(strategy)
+        self.model.trainable = True
+        for layer in self.model.layers:
+            layer.trainable = layer.name in chosen
+        return chosen
+
+
+def build(
+    name: str,
+    *,
+    classes: int,
+    size: int = 224,
+    alpha: float = 1.0,
+    units: int | None = None,
+    weights: str | os.PathLike[str] | None = "imagenet",
+    seed: int = 0,
+) -> Network:
+    """Return VGG16, ResNet50 (v1), MobileNet or the small ConvNet with a new head.
+
+    The head is Flatten, Dense (``dense_1``, ReLU: 256 units on VGG16, 1024 on ResNet50, 512 on MobileNet, 64 on the
+    ConvNet), Dense (``logits``, no activation).
+
+    Parameters
+    ----------
+    name
+        One of ``NETWORKS``.
+    classes
+        Number of logits, at least 2.
+    size
+        Side of the input in pixels, at least 32.
+    alpha
+        Width of MobileNet; 0.25, 0.5, 0.75 and 1.0 have ImageNet weights. Must be 1.0 elsewhere.
+    units
+        Width of ``dense_1``; by default as above.
+    weights
+        ``"imagenet"``: Keras' own file from ``$RRR_DATA_DIR/weights/`` if it is there, else Keras' own download.
+        A path: an HDF5 file in Keras' layout, or a ``.npz`` of this project; the file's head is used if it has one.
+        ``None``: drawn from ``seed``, as the ConvNet always is unless a path is given.
+    seed
+        The head's start, and with ``weights=None`` the whole network's, follows from it alone.
+
+    Every weight of the convolutions is set from the file, by layer and weight name, or ``ValueError`` names the
+    first that is missing or of another shape.
+    """
+    one_of("name", name, NETWORKS)
+    if classes < 2:
+        raise ValueError(f"`classes` must be at least 2, but {classes} was passed: a classifier needs two classes.")
+    if size < 32:
+        raise ValueError(f"`size` must be at least 32 pixels, but {size} was passed.")
+    if alpha != 1.0 and name != "mobilenet":
+        raise ValueError(f"`alpha` is the width of MobileNet, but {alpha} was passed for {name}. Leave it out.")
+    if alpha <= 0 or 32 * alpha < 1:
+        raise ValueError(f"`alpha` must be at least 1/32, but {alpha} was passed.")
+    if units is not None and units < 1:
+        raise ValueError(f"`units` must be at least 1, but {units} was passed.")
+    if name == "convnet" and weights == "imagenet":
+        raise ValueError("The ConvNet has no ImageNet weights: it is trained from scratch. Pass weights=None.")
+
+    keras_name, mode, usual, grad_cam_layer = _PLANS[name]
+    images = keras.Input((size, size, 3), name="images")
+    x = Preprocess(mode, name="preprocess")(images)
+    x = _convnet(x) if keras_name is None else _applications(keras_name, alpha, None, x).output
+    x = keras.layers.Flatten(name="flatten")(x)
+    x = keras.layers.Dense(units or usual, activation="relu", name="dense_1")(x)
+    model = keras.Model(images, keras.layers.Dense(classes, name="logits")(x), name=name)
+
+    network = Network(name, model, size, classes, _blocks(name, model), grad_cam_layer, NEUTRAL[mode])
+    weights_of.draw(model, seed)
+    if weights is not None:
+        _load(network, alpha, weights)
+    return network
+
+
+# Keras' name, preprocessing, units of the head, Grad-CAM's layer
+_PLANS: dict[str, tuple[str | None, str, int, str]] = {
+    "vgg16": ("VGG16", "caffe", 256, "block5_conv3"),
+    "resnet50": ("ResNet50", "caffe", 1024, "conv5_block3_out"),
+    "mobilenet": ("MobileNet", "tf", 512, "conv_pw_13_relu"),
+    "convnet": (None, "tf", 64, "conv3"),
+}
+
+# MobileNet has no blocks of its own. Those of the paper's code are cut before separable block 7; within the two
+# halves a new block starts where the resolution has just been halved, except before separable block 6.
+_MOBILENET = {0: "conv1", 1: "conv1", 2: "conv2", 3: "conv2", 4: "conv3", 5: "conv3", 6: "conv3"} | {
+    number: "conv4" if number < 12 else "conv5" for number in range(7, 14)
+}
+
+
+def _block_of(name: str) -> Callable[[str], str | None]:
+    """Return the function from a layer's name to its block, or None for what stands before the blocks."""
+
+    def head(layer: str) -> str | None:
+        return "dense" if layer in ("flatten", "dense_1", "logits") else None
+
+    def vgg16(layer: str) -> str | None:
+        found = re.match(r"block(\d)_", layer)
+        return f"conv{found[1]}" if found else head(layer)
+
+    def resnet50(layer: str) -> str | None:
+        found = re.match(r"(conv\d)_", layer)
+        # The pooling belongs to the block that it ends, as in VGG16.
+        return found[1] if found else "conv1" if layer.startswith("pool1_") else head(layer)
+
+    def mobilenet(layer: str) -> str | None:
+        found = re.match(r"conv_(?:dw|pw|pad)_(\d+)", layer)
+        return _MOBILENET[int(found[1])] if found else "conv1" if re.match("conv1(_|$)", layer) else head(layer)
+
+    def convnet(layer: str) -> str | None:
+        found = re.match(r"(?:conv|pool)(\d)$", layer)
+        return f"conv{found[1]}" if found else head(layer)
+
+    return {"vgg16": vgg16, "resnet50": resnet50, "mobilenet": mobilenet, "convnet": convnet}[name]
+
+
+def _blocks(name: str, model: keras.Model) -> dict[str, tuple[str, ...]]:
+    block_of = _block_of(name)
+    blocks: dict[str, list[str]] = {}
+    for layer in model.layers:
+        block = block_of(layer.name)
+        if block is not None:
+            blocks.setdefault(block, []).append(layer.name)
+        elif layer.name not in ("images", "preprocess"):
+            raise RuntimeError(
+                f"Layer {layer.name!r} of Keras' {name} belongs to no known block: this version of Keras "
+                f"({keras.__version__}) names layers in another way. Install the version that the lock pins."
+            )
+    return {block: tuple(blocks[block]) for block in sorted(blocks, key=lambda block: (block == "dense", block))}
+
+
+def _convnet(x: keras.KerasTensor) -> keras.KerasTensor:
+    for number, filters in enumerate((16, 32, 48), start=1):
+        x = keras.layers.Conv2D(filters, 3, padding="same", activation="relu", name=f"conv{number}")(x)
+        x = keras.layers.MaxPooling2D(name=f"pool{number}")(x)
+    return x
+
+
+def _applications(
+    keras_name: str, alpha: float, weights: str | None, tensor: keras.KerasTensor | None, size: int | None = None
+) -> keras.Model:
+    options = {"alpha": alpha} if keras_name == "MobileNet" else {}
+    shape = None if size is None else (size, size, 3)
+    build_base = getattr(keras.applications, keras_name)
+    return build_base(include_top=False, weights=weights, input_tensor=tensor, input_shape=shape, **options)
+
+
+def _load(network: Network, alpha: float, weights: str | os.PathLike[str]) -> None:
+    convolutions = [name for block, names in network.blocks.items() if block != "dense" for name in names]
+    keras_name = _PLANS[network.name][0]
+    if weights != "imagenet":
+        arrays = weights_of.read(Path(weights))
+        head = [name for name in network.blocks["dense"] if any(key.startswith(f"{name}/") for key in arrays)]
+        weights_of.put(network.model, arrays, [*convolutions, *head], str(weights))
+        return
+    assert keras_name is not None
+    local = _imagenet_file(network.name, network.size, alpha)
+    if local is not None and local.is_file():
+        weights_of.put(network.model, weights_of.read(local), convolutions, str(local))
+        return
+    downloaded = _applications(keras_name, alpha, "imagenet", None, network.size)
+    weights_of.put(network.model, weights_of.take(downloaded), convolutions, f"Keras' own {keras_name}")
+
+
+def _imagenet_file(name: str, size: int, alpha: float) -> Path | None:
+    """Return where Keras' own file would lie under ``$RRR_DATA_DIR``, or None without that variable."""
+    folder = os.environ.get("RRR_DATA_DIR")
+    if not folder:
+        return None
+    if name == "mobilenet":
+        # Keras has a file a resolution, and takes the one of 224 px for all other sizes.
+        resolution = size if size in (128, 160, 192, 224) else 224
+        file = f"mobilenet_{alpha:.1f}".replace(".", "_") if alpha == 1 else f"mobilenet_{alpha * 10:.1f}"
+        file = file.replace(".", "_") + f"_{resolution}_tf_no_top.h5"
+    else:
+        file = f"{name}_weights_tf_dim_ordering_tf_kernels_notop.h5"
+    return Path(folder) / "weights" / file

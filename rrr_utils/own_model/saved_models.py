@@ -1,0 +1,174 @@
+"""A saved Keras model loaded with suspicion: known by its content, nothing in it is executed."""
+
+import io
+import json
+import re
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import keras
+
+from rrr_utils.networks import adoption, preprocessing
+
+BYTE_LIMIT = 4 * 2**30  # bytes of weights; VGG16 with its top has 0.6 GB
+CONFIG_LIMIT = 16 * 2**20
+# What Keras writes into a `.keras` file of an image classifier. (Assets belong to layers that look words up.)
+_MEMBERS = {"metadata.json", "config.json", "model.weights.h5"}
+# Layers that are code or files of their own, which a configuration can only name.
+_FOREIGN = {
+    "Lambda": "code of its own, which would run here",
+    "TFSMLayer": "a folder of TensorFlow operations beside the file, which would run here",
+}
+_OTHERS = (
+    "Models of other frameworks are not read: rebuild it in Keras and load its weights. (Occlusion and LIME explain "
+    "any function from images to logits, see rrr_utils.explainers.)"
+)
+# The layers of this package that a saved network may hold are registered where they are defined.
+REGISTERED = (preprocessing.Preprocess, adoption.Linear, adoption.TwoLogits)
+
+
+class BadModel(ValueError):
+    """A file that was not loaded as a model; the message names it, the reason and the remedy."""
+
+    def __init__(self, path: Path | str, reason: str, remedy: str) -> None:
+        self.path, self.reason = Path(path), reason
+        super().__init__(f"{path} was not loaded: {reason}. {remedy}")
+
+
+def load(path: Path | str) -> keras.Model:
+    """Return the model in a file that ``model.save`` wrote: Keras 3's own format, or a whole model as HDF5.
+
+    The format is known by the content, not by the name. Both are loaded with ``safe_mode=True`` and are not compiled.
+    Weights are read as plain numbers; links inside the file are not followed.
+
+    Raises
+    ------
+    BadModel
+        For a folder, another format, weights without a model, a ``Lambda`` or ``TFSMLayer``, a layer of a class that
+        is not known here, a member that does not belong there, weights of more than 4 GiB, a damaged file.
+    FileNotFoundError
+        If there is no such file.
+    """
+    path = Path(path).expanduser()
+    if not path.exists():
+        raise FileNotFoundError(f"There is no model {path.resolve()}. Give the path of a file from `model.save(...)`.")
+    if path.is_dir():
+        raise BadModel(path, "it is a folder (a SavedModel?)", "Save the model again: model.save('model.keras').")
+    with path.open("rb") as stream:
+        start = stream.read(8)
+    if start[:4] == b"PK\x03\x04" and _is_pytorch(path):
+        raise BadModel(path, "it was written by PyTorch", _OTHERS)
+    if start[:4] == b"PK\x03\x04":
+        config, suffix = _keras_config(path), ".keras"
+    elif start == b"\x89HDF\r\n\x1a\n":
+        config, suffix = _hdf5_config(path), ".h5"
+    else:
+        raise BadModel(
+            path,
+            f"it begins with {start!r}, as neither Keras' format nor HDF5 does",
+            _OTHERS if path.suffix in (".onnx", ".pt", ".pth", ".tflite", ".pb") else "Save the model with model.save.",
+        )
+    for name in _classes(config):
+        if name in _FOREIGN:
+            raise BadModel(
+                path,
+                f"it has a layer {name}, which holds {_FOREIGN[name]}",
+                "Write that layer as a class of its own and register it, or build the model in Python, load its "
+                "weights, and pass the model itself.",
+            )
+    with tempfile.TemporaryDirectory() as folder:
+        named = Path(folder) / f"model{suffix}"  # Keras goes by the name
+        named.symlink_to(path.resolve())
+        try:
+            return keras.saving.load_model(named, compile=False, safe_mode=True)
+        except Exception as error:  # whatever a configuration can name may fail to be built
+            foreign = re.search(r"Could not locate class '([^']+)'", str(error))
+            raise BadModel(
+                path,
+                f"it has a layer {foreign[1]}, whose class is not known here"
+                if foreign
+                else f"Keras {keras.__version__} refuses it ({type(error).__name__}: {str(error).strip()[:600]})",
+                "If it has layers of your own, import the module that registers them first "
+                "(@keras.saving.register_keras_serializable), or load it yourself and pass the model.",
+            ) from error
+
+
+def _is_pytorch(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith("data.pkl") for name in archive.namelist())
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
+def _keras_config(path: Path) -> Any:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
+            strange = sorted(set(sizes) - _MEMBERS)
+            if strange or set(sizes) != _MEMBERS or len(sizes) < len(archive.infolist()):
+                raise BadModel(
+                    path, f"it holds {sorted(sizes)[:6]}, not exactly {sorted(_MEMBERS)}", "Save it with Keras 3."
+                )
+            if sizes["config.json"] > CONFIG_LIMIT or sizes["model.weights.h5"] > BYTE_LIMIT:
+                raise BadModel(
+                    path, f"it claims {sum(sizes.values()):,} bytes, more than are read", "Is it a classifier?"
+                )
+            config = archive.read("config.json")
+            # In memory, as Keras itself reads it: where it is stored, it cannot be opened in place.
+            with h5py.File(io.BytesIO(archive.read("model.weights.h5")), "r") as weights:
+                _check_numbers(path, weights)
+        return json.loads(config)
+    except BadModel:
+        raise
+    except Exception as error:  # damaged bytes meet three readers with errors of every kind
+        raise BadModel(path, f"it is damaged ({error})", "Save the model again.") from error
+
+
+def _hdf5_config(path: Path) -> Any:
+    if path.stat().st_size > BYTE_LIMIT:
+        raise BadModel(path, f"it has {path.stat().st_size:,} bytes, more than are read", "Is it a classifier?")
+    try:
+        with h5py.File(path, "r") as file:
+            _check_numbers(path, file)
+            config = file.attrs.get("model_config")
+            if config is None:
+                raise BadModel(
+                    path,
+                    "it holds weights and no model",
+                    "Build the model in Python, load these weights into it, and pass the model itself.",
+                )
+            return json.loads(config)
+    except BadModel:
+        raise
+    except Exception as error:
+        raise BadModel(path, f"it is damaged ({error})", "Save the model again.") from error
+
+
+def _check_numbers(path: Path, group: h5py.Group) -> None:
+    """Refuse links and anything but numbers and names that lie in this very file."""
+    for name in group:
+        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+            raise BadModel(path, f"{group.name}/{name} is a link to another place", "Save the model with Keras.")
+        entry = group[name]
+        if isinstance(entry, h5py.Group):
+            _check_numbers(path, entry)
+        elif entry.is_virtual or entry.external or entry.dtype.kind not in "fiubSO":
+            raise BadModel(path, f"{entry.name} holds no plain numbers", "Save the model with Keras.")
+
+
+def _classes(config: Any) -> Iterator[str]:
+    """Yield every class that a configuration names, at any depth."""
+    waiting = [config]
+    while waiting:
+        here = waiting.pop()
+        if isinstance(here, dict):
+            if isinstance(here.get("class_name"), str):
+                yield here["class_name"].rsplit(">", 1)[-1]
+            waiting.extend(here.values())
+        elif isinstance(here, list):
+            waiting.extend(here)

@@ -1,0 +1,83 @@
+"""Whether a job of a study is done, and what it reads."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rrr_utils.common import files, paths
+from rrr_utils.study import stamps
+from rrr_utils.study.jobs import Job
+
+WAITS, UNLESS = "waits for ", "still holds unless the results change of "
+
+
+class NotDone(RuntimeError):
+    """A job whose results another one needs and that is not done; the message is its name."""
+
+
+def why_not_done(job: Job, folder: Path) -> str:
+    """Return why ``job`` of the study in ``folder`` has to be run, or "" if its stamp says that it is done."""
+    try:
+        expected = stamps.provenance(template(job), job.parameters, inputs_of(job, folder))
+    except NotDone as error:
+        return f"{WAITS}{error}"
+    return stamps.stale(folder / job.stamp, folder / f"{job.name}.ipynb", expected, job.outputs)
+
+
+def states(every: Sequence[Job], folder: Path) -> dict[str, str]:
+    """Return for each job of a study why it has to be run, or "".
+
+    A job that is done but needs one that is not is to be looked at again when that one has ended: it is run only if
+    the results which it reads have changed.
+    """
+    found: dict[str, str] = {}
+    for job in every:
+        open_needs = [need for need in job.needs if found[need]]
+        found[job.name] = why_not_done(job, folder) or (f"{UNLESS}{open_needs[0]}" if open_needs else "")
+    return found
+
+
+def inputs_of(job: Job, folder: Path) -> dict[str, Any]:
+    """Return hashes of what ``job`` reads: outputs of other jobs, real data, weights given by path.
+
+    Data that are not on this machine have None, which agrees with every stamp: what was computed where they are
+    counts here too. Raises ``NotDone`` with the name of a job that ``job`` needs and that is not done.
+    """
+    inputs: dict[str, Any] = {}
+    for need in job.needs:
+        try:
+            inputs[need] = stamps.outputs_of(folder / f"{need}.stamp.json")
+        except (OSError, ValueError, KeyError, TypeError):
+            raise NotDone(need) from None
+    for name, place in _places(job).items():
+        found = stamps.listing(place) if place.is_dir() else files.sha256(place) if place.is_file() else None
+        inputs[name] = found
+    return inputs
+
+
+def template(job: Job) -> Path:
+    """Return the notebook that ``job`` runs."""
+    return paths.root() / "notebooks" / f"{job.notebook}.ipynb"
+
+
+def _places(job: Job) -> dict[str, Path]:
+    """Return where the real data and weights are that ``job`` reads."""
+    parameters = job.parameters
+    found: dict[str, Path] = {}
+    base = paths.data_dir() or paths.root() / "data" / "downloads"
+    # It reads the data set itself; a zoo generates its images, or takes those that masking left.
+    if "source" in parameters and "ties" not in parameters:
+        options = parameters["options"]
+        if parameters["source"] == "folder":
+            found = {
+                f"{name} folder": paths.given(options[name], paths.data_dir())
+                for name in ("images", "masks")
+                if options.get(name)
+            }
+        elif parameters["source"] != "confounded":
+            found = {"data": base / parameters["source"]}
+        if parameters.get("masks") != "outlines":
+            found["mask model"] = base / "masks"
+    if parameters.get("weights") not in (None, "imagenet"):
+        found = {"weights": paths.given(parameters["weights"], paths.data_dir())}
+    return found

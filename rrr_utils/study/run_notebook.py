@@ -1,0 +1,169 @@
+"""Run a notebook with papermill and a completion stamp of our own."""
+
+import ast
+import contextlib
+import errno
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rrr_utils.common import files
+from rrr_utils.common.choices import nearest
+from rrr_utils.study import executed_notebook as executed
+from rrr_utils.study import stamps
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+
+class NotebookFailed(RuntimeError):
+    """A notebook that did not run to its end; the message names it, the cell, its source and the error."""
+
+
+def run(
+    notebook: Path | str,
+    output: Path | str,
+    parameters: Mapping[str, Any],
+    stamp: Path | str,
+    outputs: Sequence[str] = (),
+    inputs: Mapping[str, Any] | None = None,
+) -> None:
+    """Run ``notebook`` with ``parameters`` and leave the executed notebook in ``output`` and its ``stamp``.
+
+    ``outputs`` are the files and folders that it promises, relative to the folder of ``output``; ``inputs`` are hashes
+    of what it reads. The stamp is written last: while it is missing or torn, the run is not done. What a run of the
+    same parameters, code and inputs left behind, interrupted or with other code for its figures, is kept, so that the
+    notebook can go on from it; what any other run left is deleted first.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is not in the notebook's `parameters` cell. Nothing is run and nothing is deleted.
+    NotebookFailed
+        If a cell fails or the kernel dies. ``<name>.failed.ipynb`` beside ``output`` keeps the outputs up to there.
+    FileNotFoundError
+        If the notebook ran to its end without writing an output that it promised.
+    OSError
+        If the disk is full, with the remedy.
+    """
+    notebook, output, stamp = Path(notebook), Path(output), Path(stamp)
+    check_parameters(notebook, parameters)
+    made_of = stamps.provenance(notebook, parameters, inputs or {})
+    output.parent.mkdir(parents=True, exist_ok=True)
+    begun = output.with_name(f".{output.stem}.begun.json")
+    with _full_disk_explained(output):
+        if not _same(begun, made_of):
+            if not stamps.intact(stamp, output, made_of, outputs):
+                stamp.unlink(missing_ok=True)
+                for name in (*outputs, output.name, f"{output.stem}.failed.ipynb"):
+                    _delete(output.parent / name)
+            files.write_json(begun, stamps.computing(made_of))
+        stamp.unlink(missing_ok=True)
+        result = execute(notebook, output, parameters)
+        files.write_text(output, executed.text(executed.strip(result)))
+        output.with_name(f"{output.stem}.failed.ipynb").unlink(missing_ok=True)
+        stamps.write(stamp, output, made_of, outputs)
+        begun.unlink(missing_ok=True)
+
+
+def execute(notebook: Path, output: Path, parameters: Mapping[str, Any]) -> "NotebookNode":
+    """Execute ``notebook`` with papermill and return it; raise ``NotebookFailed`` as :func:`run` does.
+
+    Nothing but ``<name>.failed.ipynb`` beside ``output`` is left on disk.
+    """
+    # They take seconds, and `make plan` imports this module without running anything.
+    import nbformat
+    import papermill
+
+    running = output.with_name(f".{output.stem}.running.ipynb")
+    source = nbformat.read(notebook, as_version=4)
+    try:
+        result = papermill.execute_notebook(
+            source,
+            running,
+            parameters=dict(parameters),
+            cwd=notebook.parent,
+            progress_bar=False,
+            log_output=False,
+            # Four seconds by default, which a busy machine exceeds.
+            iopub_timeout=120,
+        )
+        skipped = [
+            cell.source
+            for cell in result.cells
+            if cell.cell_type == "code" and cell.source.strip() and not cell.execution_count
+        ]
+        if skipped:
+            raise NotebookFailed(f"it stopped before its end. The first cell that did not run:\n{skipped[0]}\n")
+        return result
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            raise
+        failed = output.with_name(f"{output.stem}.failed.ipynb")
+        if running.exists():
+            running.replace(failed)
+        raise NotebookFailed(_explain(notebook, source, failed, error)) from error
+    finally:
+        running.unlink(missing_ok=True)
+
+
+def check_parameters(notebook: Path, parameters: Mapping[str, Any]) -> None:
+    """Raise ``ValueError``, with the nearest name, if ``notebook`` does not have one of ``parameters``."""
+    cells = files.read_json(notebook)["cells"]
+    tagged = ["".join(cell["source"]) for cell in cells if executed.PARAMETERS in cell["metadata"].get("tags", [])]
+    known: list[str] = []
+    for node in ast.parse("\n".join(tagged)).body:
+        targets = (
+            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        )
+        known += [target.id for target in targets if isinstance(target, ast.Name)]
+    for name in parameters:
+        if name not in known:
+            raise ValueError(
+                f"{notebook.name} has no parameter `{name}`.{nearest(name, known)} "
+                f"Its parameters: {', '.join(known) or 'none'}. Nothing was run."
+            )
+
+
+def _explain(notebook: Path, source: "NotebookNode", failed: Path, error: Exception) -> str:
+    """Return a message that names the notebook, the cell with its number in the template, its source and the error."""
+    kept = f"Its outputs up to there: {failed}. Correct the cause and run the same command again."
+    code = getattr(error, "source", None)
+    if code is None:
+        died = "DeadKernel" in type(error).__name__
+        why = "its kernel died; often the memory was full: run with fewer JOBS" if died else str(error) or repr(error)
+        return f"{notebook.name} failed: {why}. {kept}"
+    cells = [cell.source for cell in source.cells]
+    place = f"cell {cells.index(code)}" if code in cells else "the cell of its parameters"
+    shown = "\n".join(f"    {line}" for line in code.splitlines())
+    what = f"{getattr(error, 'ename', '')}: {getattr(error, 'evalue', '')}"
+    return f"{notebook.name} failed in {place}:\n{shown}\n{what}\n{kept}"
+
+
+def _same(begun: Path, made_of: Mapping[str, Any]) -> bool:
+    try:
+        return bool(files.read_json(begun) == stamps.computing(made_of))
+    except (OSError, ValueError):
+        return False
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _full_disk_explained(output: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.ENOSPC or "run the same command again" in str(error):
+            raise
+        raise OSError(
+            errno.ENOSPC,
+            f"The disk of {output.parent} is full: {output.name} is not done. "
+            "Free some space and run the same command again.",
+        ) from error
