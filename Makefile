@@ -110,11 +110,12 @@ bench-designs: $(READY) ## measure LIME's designs of perturbations; needs RRR_DA
 bench-precision: $(READY) ## compare LIME's scores in bfloat16 with float32; needs a run of study cpu, half an hour, goes on where it was stopped
 	$(BIN) benchmarks/lime_precision.py
 
-lint: $(READY) ## style and types
-	@echo "== Style and types"
+lint: $(READY) ## style, types and what imports what
+	@echo "== Style, types and what imports what"
 	$(BIN) -m ruff check .
 	$(BIN) -m ruff format --check .
 	$(BIN) -m mypy
+	$(VENV)/bin/lint-imports --no-logo
 
 lock: $(READY) ## resolve requirements.in into requirements.lock
 	@PYTHON="$(PYTHON)" sh workflow/setup.sh lock
@@ -134,7 +135,7 @@ validate: $(READY) ## compute every notebook and page again and say which output
 venv: $(READY) ## make .venv with the locked packages
 
 clean: ## delete what was built; runs and .venv stay
-	rm -rf _build build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf _build build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@echo "Runs are in runs/, packages in .venv: delete these folders by hand if you want to."
 
 .venv/.ready: requirements.lock pyproject.toml workflow/setup.sh
