@@ -27,7 +27,8 @@ export PYTHONHASHSEED := 0
 # The unit tests of what a Keras backend computes. XLA takes minutes to compile VGG16 for a processor.
 # A file of tests to each of JOBS processes. Notebooks go one after another: later ones read what earlier ones wrote.
 SPREAD = $(if $(filter-out 1,$(JOBS)),-n $(if $(filter 0,$(JOBS)),auto,$(JOBS)) --dist loadfile)
-ON_BACKENDS = backends engine grad_cam occlusion lime incremental stack networks frozen training
+ON_BACKENDS = engine/backends engine/passes explainers/grad_cam explainers/occlusion explainers/lime explainers/incremental \
+	networks/stack networks/network training/frozen_activations training/fit
 TOO_LARGE = not vgg16 and not whole_passes
 
 .NOTPARALLEL:
@@ -60,7 +61,7 @@ test: $(READY) lint ## check everything
 	@echo "All tests passed."
 
 test-backends: .venv-jax/.ready ## unit tests with Keras on JAX, in .venv-jax; its maps and losses against TensorFlow's
-	KERAS_BACKEND=jax .venv-jax/bin/python -m pytest -m "not slow" -k "$(TOO_LARGE)" $(patsubst %,tests/test_%.py,$(ON_BACKENDS))
+	KERAS_BACKEND=jax .venv-jax/bin/python -m pytest -m "not slow" -k "$(TOO_LARGE)" $(foreach each,$(ON_BACKENDS),tests/$(dir $(each))test_$(notdir $(each)).py)
 
 plan: $(READY) ## the jobs of a study, what is done, and what the rest costs
 	@$(BIN) workflow/launch.py plan "$(FILE)" $(LAUNCH)

@@ -1,7 +1,7 @@
 """Maps, logits and losses of small networks from fixed weights, for comparing Keras' backends.
 
-``python tests/backend_sample.py FOLDER`` writes them and the weights that it began with; where the weights are there
-already, it begins with those.
+``python tests/helpers/backend_sample.py FOLDER`` writes them and the weights that it began with; where the weights are
+there already, it begins with those.
 """
 
 import sys

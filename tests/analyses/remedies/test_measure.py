@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import tiny_run
-from test_remedies import hand_network
+from hand_network import hand_network
 
 from rrr_utils.analyses.remedies import background_influence as reach
 from rrr_utils.analyses.remedies import figures as drawn

@@ -9,7 +9,7 @@ from rrr_utils.analyses.zoo import claims as foretelling
 from rrr_utils.common import paths
 from rrr_utils.study import study_file as study
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[3]
 RESULTS = ROOT / "data" / "results" / "zoo"
 
 

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pandas as pd
 import pytest
-from test_training import Killed, contents, data, run, splits, tiny
+from tiny_training import Killed, contents, data, run, splits, tiny
 
 from rrr_utils import networks
 from rrr_utils.engine import weights

@@ -3,7 +3,8 @@
 import keras
 import numpy as np
 import pytest
-import test_training as shared
+import tiny_training
+from hand_network import hand_network
 
 from rrr_utils import metric
 from rrr_utils.analyses import remedies
@@ -29,7 +30,7 @@ GUIDED = [
     remedies.ExplanationGuided,
     remedies.Counterexamples,
 ]
-N, SIZE = shared.N, shared.SIZE
+N, SIZE = tiny_training.N, tiny_training.SIZE
 
 
 def precise(activation="softplus"):
@@ -57,14 +58,14 @@ def batch(n=3, size=6, seed=0):
 
 
 def stream(cls, folder, epochs=1, data=None, size=4):
-    data = data or shared.data()
+    data = data or tiny_training.data()
     own = {"seed": 0, "study_seed": 0, "batch": size, "epochs": epochs, "folder": folder}
     others = Batches(data, "swapped", **own) if "other" in cls.needs else None
     return remedies.GuidedBatches(Batches(data, "original", **own), cls.needs, others)
 
 
 def guided(cls, network, data=None):
-    return cls(network, len((data or shared.data()).ids)) if cls is remedies.Counterexamples else cls(network)
+    return cls(network, len((data or tiny_training.data()).ids)) if cls is remedies.Counterexamples else cls(network)
 
 
 def fitted(model, batches, epochs=1, callbacks=(), optimizer=None):
@@ -133,18 +134,6 @@ def test_info_nce_of_a_hand_worked_batch():
     assert float(cgc.info_nce(anchors[:1], positives[:1], 0.5)) == pytest.approx(0)
 
 
-def hand_network():
-    """Two cells of two channels, the pixels' red and green; logits are a - b and b - a of the left cell's channels."""
-    inputs = keras.Input((1, 2, 3), name="images")
-    x = keras.layers.Conv2D(2, 1, use_bias=False, name="cells")(inputs)
-    outputs = keras.layers.Dense(2, use_bias=False, name="logits")(keras.layers.Flatten(name="flatten")(x))
-    model = keras.Model(inputs, outputs, name="hand")
-    model.get_layer("cells").set_weights([np.array([[[[1.0, 0], [0, 1], [0, 0]]]])])
-    model.get_layer("logits").set_weights([np.array([[1.0, -1], [-1, 1], [0, 0], [3, 3]])])
-    blocks = {"conv1": ("cells",), "dense": ("flatten", "logits")}
-    return networks.Network("hand", model, 2, 2, blocks, "cells", np.zeros(3, np.float32))
-
-
 def test_the_whole_loss_of_consistency_on_a_hand_worked_batch():
     """The crop is the image, mirrored once: three cross-entropies and half of the contrast, from two images."""
     model = remedies.GradCamConsistency(hand_network())
@@ -192,8 +181,8 @@ def test_crops_follow_from_names_and_keep_half_of_the_image():
 
 def test_cam_energy_is_what_the_score_misses():
     """One minus the score of the explainer's map at the size of its cells, where masks are whole cells."""
-    network = shared.tiny()
-    data = shared.data()
+    network = tiny_training.tiny()
+    data = tiny_training.data()
     model = remedies.CamEnergy(network)
     activations, slopes, _ = halves.cut(network).slopes(model.raw(data.images), data.labels)
     maps = np.maximum(np.sum(np.mean(slopes, axis=(1, 2), keepdims=True) * activations, axis=3), 0)
@@ -237,11 +226,18 @@ def test_guided_features_are_asked_of_the_head():
 
 def test_plain_is_training_to_the_bit(tmp_path):
     """The same batches through `fit` end with the weights that `training.train` ends with."""
-    network = shared.tiny()
+    network = tiny_training.tiny()
     training.train(
-        network, "all", shared.data(), shared.STAGE, tmp_path, trained_on="original", seed=0, evaluate=shared.splits()
+        network,
+        "all",
+        tiny_training.data(),
+        tiny_training.STAGE,
+        tmp_path,
+        trained_on="original",
+        seed=0,
+        evaluate=tiny_training.splits(),
     )
-    own = shared.tiny()
+    own = tiny_training.tiny()
     own.set_strategy("all")
     fitted(remedies.Guided(own), stream(remedies.Guided, tmp_path, 2), 2)
     for key, array in weights.take(network.model).items():
@@ -251,11 +247,11 @@ def test_plain_is_training_to_the_bit(tmp_path):
 @pytest.mark.parametrize("cls", GUIDED, ids=lambda cls: cls.__name__)
 def test_what_is_frozen_does_not_move(cls, tmp_path):
     """With a frozen convolution and batch normalisation only the head moves, and it does."""
-    network = shared.tiny()
+    network = tiny_training.tiny()
     network.set_strategy("dense")
     before = weights.take(network.model)
     callbacks = []
-    data = shared.data()
+    data = tiny_training.data()
     if cls is remedies.Counterexamples:
         callbacks = [remedies.Corrections(data.images, data.masks, data.labels, every=1)]
     history = fitted(guided(cls, network), stream(cls, tmp_path, 2), 2, callbacks)
@@ -268,7 +264,7 @@ def test_what_is_frozen_does_not_move(cls, tmp_path):
 @pytest.mark.parametrize("cls", [remedies.RightReasons, remedies.CamEnergy], ids=lambda cls: cls.__name__)
 def test_a_penalty_falls_when_it_is_trained_on(cls, tmp_path):
     """With both terms alike at the start, a few epochs bring the penalty below its start."""
-    network = shared.tiny()
+    network = tiny_training.tiny()
     network.set_strategy("all")
     model = cls(network)
     batches = stream(cls, tmp_path, 12)
@@ -285,7 +281,7 @@ def test_a_penalty_falls_when_it_is_trained_on(cls, tmp_path):
 
 def test_a_penalty_of_nothing_has_no_strength(tmp_path):
     """Where the masks leave nothing outside, the message says so."""
-    model = remedies.RightReasons(shared.tiny())
+    model = remedies.RightReasons(tiny_training.tiny())
     x, y = next(iter([stream(remedies.RightReasons, tmp_path)[0]]))
     with pytest.raises(ValueError, match="Are masks 1 everywhere"):
         remedies.calibrate(model, [(x, {**y, "mask": np.ones_like(y["mask"])})])
@@ -293,8 +289,8 @@ def test_a_penalty_of_nothing_has_no_strength(tmp_path):
 
 def test_counterexamples_replace_what_is_marked(tmp_path):
     """Marked pixels come from the other image, all others stay; the callback marks outside the object alone."""
-    network = shared.tiny()
-    data = shared.data()
+    network = tiny_training.tiny()
+    data = tiny_training.data()
     model = remedies.Counterexamples(network, N)
     x, y = stream(remedies.Counterexamples, tmp_path)[0]
     np.testing.assert_array_equal(model.corrected(x, y), x)
@@ -318,7 +314,7 @@ def test_counterexamples_replace_what_is_marked(tmp_path):
 
 def test_batches_carry_what_is_needed(tmp_path):
     """In the order of the plain batches, masks and places of the same images; moved masks are refused."""
-    data = shared.data()
+    data = tiny_training.data()
     made = stream(remedies.Counterexamples, tmp_path)
     x, y = made[1]
     np.testing.assert_array_equal(x, data.images[y["place"]])
@@ -338,8 +334,8 @@ def test_batches_carry_what_is_needed(tmp_path):
 
 def test_members_side_by_side_are_an_ensemble():
     """The logits are the mean of the members', which stay as they are; the map is the ReLU of the sum of theirs."""
-    members = [shared.tiny(0), shared.tiny(1)]
-    images, labels = shared.data().images, shared.data().labels
+    members = [tiny_training.tiny(0), tiny_training.tiny(1)]
+    images, labels = tiny_training.data().images, tiny_training.data().labels
     one = remedies.joined(members)
     np.testing.assert_allclose(engine.forward(one)(images), engine.forward(ensemble(members).model)(images), atol=1e-5)
     parts = []

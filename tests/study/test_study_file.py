@@ -6,7 +6,7 @@ import pytest
 
 from rrr_utils.study import study_file as study
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 GOOD = """\
 name: tiny

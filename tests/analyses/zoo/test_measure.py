@@ -1,4 +1,4 @@
-"""The zoo: rivals of the score by hand, worlds and holes by property, outcomes of models whose answer is known."""
+"""The zoo: confounded data by property, outcomes of models whose answer is known, and the rows of a slice."""
 
 from collections import Counter
 from dataclasses import replace
@@ -6,18 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import auc
 
 from rrr_utils import datasets
 from rrr_utils.analyses.remedies import catalogue
 from rrr_utils.analyses.remedies import fit as fitting
 from rrr_utils.analyses.zoo import confounded_data as worlds
 from rrr_utils.analyses.zoo import measure as slices
-from rrr_utils.analyses.zoo import object_removal as fills
-from rrr_utils.analyses.zoo import rival_scores as measures
 from rrr_utils.analyses.zoo import robustness as outcomes
 from rrr_utils.common import paths
-from rrr_utils.datasets import confounded
 from rrr_utils.engine import weights
 from rrr_utils.masks import open_masker, prepared
 from rrr_utils.scoring import scores as scoring
@@ -28,137 +24,6 @@ from rrr_utils.tables import parquet as tables
 from rrr_utils.training import checkpoints
 from rrr_utils.training import fit as training
 from rrr_utils.training.runs import Run
-
-# One row of four pixels is an image.
-MASK = np.array([[[1, 1, 0, 0]]], np.uint8)
-
-
-def row(*values):
-    return np.array([[values]], np.float64)
-
-
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [((0, 9, 3, 1), 1.0), ((0, 1, 3, 9), 0.0), ((5, 5, 5, 1), 2 / 3), ((0, 0, 0, 0), np.nan)],
-)
-def test_the_pointing_game_by_hand(values, expected):
-    """The highest pixel on the object is a hit; of three that are equal, two on the object are two thirds of one."""
-    np.testing.assert_allclose(measures.pointing(MASK, row(*values)), [expected])
-
-
-@pytest.mark.parametrize(
-    ("values", "share", "expected"),
-    [
-        ((9, 1, 8, 0), 0.5, 0.5),
-        ((9, 8, 1, 0), 0.5, 1.0),
-        # Two places: 9, and one of the three 4s, of which one is on the object.
-        ((9, 4, 4, 4), 0.5, (1 + 1 / 3) / 2),
-        ((0, 0, 0, 0), 0.5, np.nan),
-        # A tenth of four pixels, rounded up, is one.
-        ((1, 2, 3, 0), 0.1, 0.0),
-    ],
-)
-def test_the_top_pixels_by_hand(values, share, expected):
-    """Pixels that share the last place count by as much as there is room."""
-    np.testing.assert_allclose(measures.top_inside(MASK, row(*values), share), [expected])
-
-
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [
-        ((1.0, 0.6, 0.5, 0.0), 1.0),  # at 0.55 exactly the object
-        ((1.0, 0.2, 0.5, 0.0), 2 / 3),  # at 0.2: three pixels, two of them right; at 0.6: 1 / 2
-        ((0.0, 0.0, 0.0, 1.0), 0.0),
-        ((2.0, 1.2, 1.0, 0.0), 1.0),  # the scale does not matter
-    ],
-)
-def test_the_best_overlap_by_hand(values, expected):
-    """The threshold is chosen for the map."""
-    np.testing.assert_allclose(measures.best_iou(MASK, row(*values)), [expected])
-
-
-def test_boxes_and_signs_by_hand():
-    """The box spans what lies between the object's ends; signed relevance on the object counts against all of it."""
-    cross = np.array([[[0, 1, 0, 0], [1, 0, 1, 0], [0, 1, 0, 0]]])
-    np.testing.assert_array_equal(measures.boxes(cross), [[[1, 1, 1, 0]] * 3])
-    np.testing.assert_allclose(measures.signed_score(MASK, row(3, -1, 2, -2)), [2 / 8])
-    np.testing.assert_allclose(measures.signed_score(MASK, row(-1, 0, 0, 0)), [-1])
-    np.testing.assert_allclose(measures.signed_score(MASK, row(0, 0, 0, 0)), [np.nan])
-
-
-def test_insertion_and_deletion_by_hand():
-    """A model that is sure as long as it sees the first pixel: deleted first, it is lost at once; last, at the end."""
-
-    def predict(images):
-        seen = images[:, 0, 0, 0] == 200
-        return np.stack([np.where(seen, 50.0, -50.0), np.zeros(len(images))], axis=1)
-
-    picture = np.zeros((1, 1, 4, 3))
-    picture[0, 0, 0] = 200
-    given = {"steps": 4, "seed": 0}
-    for values, insertion, deletion in (((9, 3, 2, 1), [0, 1, 1, 1, 1], [1, 0, 0, 0, 0]),
-                                        ((1, 9, 3, 2), [0, 0, 0, 0, 1], [1, 1, 1, 1, 0])):  # fmt: skip
-        found = measures.insertion_deletion(predict, picture, np.array([0]), row(*values), 127.5, ["a"], **given)
-        expected = [auc(np.linspace(0, 1, 5), curve) for curve in (insertion, deletion)]
-        np.testing.assert_allclose(np.concatenate(found), expected, atol=1e-6)
-
-
-def test_equal_pixels_go_in_one_order_for_every_map():
-    """Maps that rank pixels alike have the same areas whatever their scale; the order is the image's own."""
-    rng = np.random.default_rng(0)
-    pictures = rng.uniform(0, 255, (2, 8, 8, 3))
-
-    def predict(images):
-        return np.stack([images[:, :4].mean(axis=(1, 2, 3)), images[:, 4:].mean(axis=(1, 2, 3))], axis=1) / 20
-
-    flat = np.ones((2, 8, 8))
-    given = (predict, pictures, np.array([0, 1]))
-    one, other, swapped = (
-        measures.insertion_deletion(*given, maps, 0, ids, steps=5)
-        for maps, ids in ((flat, ["a", "b"]), (7 * flat, ["a", "b"]), (flat, ["b", "a"]))
-    )
-    np.testing.assert_array_equal(one, other)
-    assert not np.allclose(one, swapped)
-
-
-def test_masks_of_another_shape_are_refused():
-    """Both shapes are named."""
-    with pytest.raises(ValueError, match=r"\(1, 1, 4\) and \(1, 4, 1\)"):
-        measures.pointing(MASK, np.ones((1, 4, 1)))
-
-
-def test_a_hole_in_stripes_is_filled_with_stripes():
-    """A pattern that repeats is restored exactly, and the background is not touched."""
-    rows = np.arange(40)[:, None, None] % 8 * 30
-    whole = np.broadcast_to(rows, (1, 40, 40, 3)).astype(np.uint8)
-    mask = np.zeros((1, 40, 40))
-    mask[0, 9:23, 11:20] = 1
-    shown = np.where(mask[..., None] > 0, 255, whole).astype(np.uint8)
-    np.testing.assert_array_equal(fills.without_objects(shown, mask), whole)
-
-
-def test_a_hole_in_noise_shows_no_outline():
-    """What fills the hole has the spread of what is around it, where the nearest pixels run together into a star."""
-    made, masks, *_ = confounded.generate(images=4, size=64, background="noise", p=1.0)
-    filled = fills.without_objects(made, masks)
-    inside = masks > 0
-    np.testing.assert_array_equal(filled[~inside], made[~inside])
-    for picture, hole in zip(filled.astype(float), inside, strict=True):
-        change = np.abs(np.diff(picture, axis=1)).mean(axis=2)
-        within = hole[:, 1:] & hole[:, :-1]
-        outside = ~hole[:, 1:] & ~hole[:, :-1]
-        assert change[within].mean() == pytest.approx(change[outside].mean(), rel=0.1)
-
-
-def test_an_object_that_no_move_avoids_is_filled_all_the_same():
-    """Where the object is most of the picture nothing of it is left; one that is all of it has no surroundings."""
-    picture = np.full((1, 10, 10, 3), 50, np.uint8)
-    mask = np.zeros((1, 10, 10))
-    mask[0, 1:9, 1:9] = 1
-    picture[mask > 0] = 200
-    assert (fills.without_objects(picture, mask) == 50).all()
-    with pytest.raises(ValueError, match="covers its whole image"):
-        fills.without_objects(picture, np.ones((1, 10, 10)))
 
 
 @pytest.fixture(scope="module")

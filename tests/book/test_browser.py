@@ -16,7 +16,7 @@ import pytest
 import tiny_study
 
 PROJECT = tiny_study.PROJECT
-AUDIT = (PROJECT / "tests" / "audit.js").read_text(encoding="utf-8")
+AUDIT = (PROJECT / "tests" / "book" / "audit.js").read_text(encoding="utf-8")
 SCREENS = {"desk": (1280, 900, False), "phone": (390, 844, True)}
 SCHEMES = ("light", "dark")
 WEIGHT = 1_500_000  # bytes of a page and its pictures

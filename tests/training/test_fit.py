@@ -12,57 +12,15 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tiny_training
+from tiny_training import SIZE, STAGE, Killed, contents, data, run, splits, tiny
 
 from rrr_utils import networks
 from rrr_utils.common import files
 from rrr_utils.engine import weights
-from rrr_utils.networks.preprocessing import Preprocess
 from rrr_utils.training import checkpoints
 from rrr_utils.training import fit as training
 from rrr_utils.training.batches import Batches
-
-N, SIZE = 7, 8
-STAGE = training.Stage(epochs=2, optimizer="rmsprop", rate=1e-2, batch=4)
-
-
-def tiny(seed=0):
-    """A network with batch normalisation that compiles in a moment; its momentum of 0.5 moves in a few steps."""
-    layers = keras.layers
-    inputs = keras.Input((SIZE, SIZE, 3), name="images")
-    x = Preprocess("tf", name="preprocess")(inputs)
-    x = layers.Conv2D(4, 3, strides=2, use_bias=False, name="convolution")(x)
-    x = layers.ReLU(name="relu")(layers.BatchNormalization(momentum=0.5, name="normalisation")(x))
-    outputs = layers.Dense(2, name="logits")(layers.Flatten(name="flatten")(x))
-    model = keras.Model(inputs, outputs, name="tiny")
-    weights.draw(model, seed)
-    blocks = {"conv1": ("convolution", "normalisation", "relu"), "dense": ("flatten", "logits")}
-    return networks.Network("tiny", model, SIZE, 2, blocks, "relu", np.full(3, 127.5, np.float32))
-
-
-def data(n=N, size=SIZE, seed=0):
-    """Objects, light for class 1 and dark for class 0, before random backgrounds."""
-    random = np.random.default_rng(seed)
-    labels = np.arange(n) % 2
-    images = random.integers(0, 256, (n, size, size, 3), np.uint8)
-    masks = np.zeros((n, size, size), np.uint8)
-    masks[:, : size // 2, : size // 2] = 1
-    images[:, : size // 2, : size // 2] = np.where(labels, 230, 20)[:, None, None, None]
-    return training.TrainingData(images, masks, labels, [f"image-{place}" for place in range(n)])
-
-
-def splits(n=N, size=SIZE):
-    train, test = data(n, size), data(6, size, seed=1)
-    return {"train": (train.images, train.labels), "test": (test.images, test.labels)}
-
-
-def run(folder, network=None, strategy="all", stage=STAGE, trained_on="both", seed=0, **options):
-    network = network or tiny()
-    options = {"evaluate": splits(), **options}
-    return training.train(network, strategy, data(), stage, folder, trained_on=trained_on, seed=seed, **options)
-
-
-def contents(folder):
-    return {path.name: path.read_bytes() for path in sorted(Path(folder).iterdir())}
 
 
 @pytest.fixture(scope="module")
@@ -164,10 +122,6 @@ def test_frozen_batch_normalisation_keeps_its_statistics(tmp_path):
     assert {key.split("/")[0] for key in changed} <= set(network.trainable_layers("blocks4-5"))
 
 
-class Killed(BaseException):
-    """What a kill looks like from inside."""
-
-
 def interrupted(tmp_path, at):
     """Train and die in the moment ``at``; then train again, as a new process would, and return the files."""
     calls = []
@@ -232,17 +186,17 @@ def test_an_interrupted_run_ends_as_if_nothing_had_happened(whole, tmp_path):
 KILLED = """
 import os, signal, sys
 from rrr_utils.engine import passes as engine
-sys.path.insert(0, {tests!r})
+sys.path.insert(0, {helpers!r})
 if {threads}:
     engine.start({threads})
-import test_training
+import tiny_training
 
 def hook(done, total, text):
     print(done, total, text, flush=True)
     if done == 3:
         os.kill(os.getpid(), signal.SIGKILL)
 
-test_training.run({folder!r}, progress=hook)
+tiny_training.run({folder!r}, progress=hook)
 """
 
 
@@ -254,7 +208,7 @@ def test_a_run_killed_for_good_goes_on_in_another_process(whole, tmp_path):
         import tensorflow as tf
 
         threads = tf.config.threading.get_intra_op_parallelism_threads()
-    script = KILLED.format(tests=str(Path(__file__).parent), folder=str(tmp_path), threads=threads)
+    script = KILLED.format(helpers=str(Path(tiny_training.__file__).parent), folder=str(tmp_path), threads=threads)
     died = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300)
     assert died.returncode == -signal.SIGKILL, died.stderr
     assert died.stdout.splitlines()[-1].startswith("3 4 epoch 2 of 2, loss ")

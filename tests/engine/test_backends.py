@@ -4,16 +4,16 @@ import os
 import subprocess
 import sys
 
-import conftest
 import numpy as np
 import pytest
 import tiny_study
 
 from rrr_utils.study import stamps
 
+BACKEND = stamps.backend()
 REFERENCE = tiny_study.PROJECT / ".venv" / "bin" / "python"
 other = pytest.mark.skipif(
-    conftest.BACKEND == "tensorflow", reason="compares another backend with TensorFlow: make test-backends"
+    BACKEND == "tensorflow", reason="compares another backend with TensorFlow: make test-backends"
 )
 
 
@@ -24,7 +24,7 @@ def both(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("sample")
     environment = {**os.environ, "KERAS_BACKEND": "tensorflow"}
-    script = [str(REFERENCE), str(tiny_study.PROJECT / "tests" / "backend_sample.py"), str(folder)]
+    script = [str(REFERENCE), str(tiny_study.PROJECT / "tests" / "helpers" / "backend_sample.py"), str(folder)]
     done = subprocess.run(script, env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     with np.load(folder / "sample.npz") as kept:
@@ -84,18 +84,16 @@ engine.start(1)
 @other
 def test_a_started_engine_is_quiet_and_says_what_it_cannot_do():
     """Nothing on stderr; the number of threads stays; OpenVINO, which converts from TensorFlow, is refused."""
-    script = [sys.executable, "-c", STARTED.format(backend=conftest.BACKEND)]
+    script = [sys.executable, "-c", STARTED.format(backend=BACKEND)]
     done = subprocess.run(script, capture_output=True, text=True, timeout=300)
     assert (done.stderr, done.returncode) == ("", 0)
     shape, threads, converted = done.stdout.splitlines()
     assert shape == "(4, 2)"
-    assert f"{conftest.BACKEND} already runs with another number of threads than 2" in threads
-    assert f"converts from TensorFlow, but Keras runs on {conftest.BACKEND}. Set KERAS_BACKEND=tensorflow" in converted
+    assert f"{BACKEND} already runs with another number of threads than 2" in threads
+    assert f"converts from TensorFlow, but Keras runs on {BACKEND}. Set KERAS_BACKEND=tensorflow" in converted
 
 
-@pytest.mark.skipif(
-    conftest.BACKEND != "jax", reason="is about JAX, whose number of threads is fixed when it first computes"
-)
+@pytest.mark.skipif(BACKEND != "jax", reason="is about JAX, whose number of threads is fixed when it first computes")
 def test_a_late_start_is_refused():
     """Where JAX has computed something already, its number of threads is what it is, and the error says what to do."""
     done = subprocess.run([sys.executable, "-c", LATE], capture_output=True, text=True, timeout=300)
@@ -108,7 +106,7 @@ def test_versions_name_the_backend_that_computes(monkeypatch):
     for backend in ("tensorflow", "jax"):
         monkeypatch.setenv("KERAS_BACKEND", backend)
         found = stamps.versions(imported)
-        assert {"tensorflow", "jax", "torch"} & set(found) == ({backend} if backend == conftest.BACKEND else set())
+        assert {"tensorflow", "jax", "torch"} & set(found) == ({backend} if backend == BACKEND else set())
     monkeypatch.delenv("KERAS_BACKEND")
     assert stamps.backend() == "tensorflow"
     assert set(stamps.versions({"numpy"})) == {"python", "numpy"}

@@ -12,7 +12,7 @@ from rrr_utils import score
 from rrr_utils.explainers import Occlusion
 from rrr_utils.scoring import quantus as relatives
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PEERS = ROOT / ".venv-bench" / "bin" / "python"
 WAYS = ("quantus", "quantus_asks", "evaluate")
 MASKS = np.zeros((2, 1, 8, 8))
