@@ -26,6 +26,11 @@ def runs() -> Path:
     return _from_environment("RRR_RUNS") or root() / "runs"
 
 
+def results(study: str) -> Path:
+    """Return the folder of the published tables of ``study``, ``data/results/<study>`` in the project."""
+    return root() / "data" / "results" / study
+
+
 def data_dir() -> Path | None:
     """Return the folder of real data, ``$RRR_DATA_DIR``, or None where it is not set."""
     return _from_environment("RRR_DATA_DIR")

@@ -1,6 +1,6 @@
 """Whether a job of a study is done, and what it reads."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +8,7 @@ from rrr_utils.common import files, paths
 from rrr_utils.study import stamps
 from rrr_utils.study.jobs import Job
 
+_NOTHING: Mapping[str, Any] = {}
 WAITS, UNLESS = "waits for ", "still holds unless the results change of "
 
 
@@ -15,10 +16,13 @@ class NotDone(RuntimeError):
     """A job whose results another one needs and that is not done; the message is its name."""
 
 
-def why_not_done(job: Job, folder: Path) -> str:
-    """Return why ``job`` of the study in ``folder`` has to be run, or "" if its stamp says that it is done."""
+def why_not_done(job: Job, folder: Path, elsewhere: Mapping[str, Any] = _NOTHING) -> str:
+    """Return why ``job`` of the study in ``folder`` has to be run, or "" if its stamp says that it is done.
+
+    ``elsewhere``: see :func:`inputs_of`.
+    """
     try:
-        expected = stamps.provenance(template(job), job.parameters, inputs_of(job, folder))
+        expected = stamps.provenance(template(job), job.parameters, inputs_of(job, folder, elsewhere))
     except NotDone as error:
         return f"{WAITS}{error}"
     return stamps.stale(folder / job.stamp, folder / f"{job.name}.ipynb", expected, job.outputs)
@@ -37,8 +41,10 @@ def states(every: Sequence[Job], folder: Path) -> dict[str, str]:
     return found
 
 
-def inputs_of(job: Job, folder: Path) -> dict[str, Any]:
+def inputs_of(job: Job, folder: Path, elsewhere: Mapping[str, Any] = _NOTHING) -> dict[str, Any]:
     """Return hashes of what ``job`` reads: outputs of other jobs, real data, weights given by path.
+
+    ``elsewhere`` holds those of jobs, by name, whose tables are published and that need not be done in ``folder``.
 
     Data that are not on this machine have None, which agrees with every stamp: what was computed where they are
     counts here too. Raises ``NotDone`` with the name of a job that ``job`` needs and that is not done.
@@ -48,7 +54,9 @@ def inputs_of(job: Job, folder: Path) -> dict[str, Any]:
         try:
             inputs[need] = stamps.outputs_of(folder / f"{need}.stamp.json")
         except (OSError, ValueError, KeyError, TypeError):
-            raise NotDone(need) from None
+            if need not in elsewhere:
+                raise NotDone(need) from None
+            inputs[need] = elsewhere[need]
     for name, place in _places(job).items():
         found = stamps.listing(place) if place.is_dir() else files.sha256(place) if place.is_file() else None
         inputs[name] = found

@@ -1,6 +1,6 @@
 """The tables of all runs of a study, read together and written together."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -8,6 +8,9 @@ import pandas as pd
 
 from rrr_utils.tables import parquet as tables
 from rrr_utils.tables import schemas
+
+_RUN = ["data", "network", "strategy", "trained_on"]
+_NONE: Mapping[str, Sequence[int]] = {}
 
 
 @dataclass(frozen=True)
@@ -24,28 +27,51 @@ class Results:
     answers: pd.DataFrame
 
 
-def read(folder: Path | str, runs: Sequence[str]) -> Results:
+def read(
+    folder: Path | str,
+    runs: Sequence[str],
+    published: Mapping[str, Sequence[int]] = _NONE,
+    results: Path | str | None = None,
+) -> Results:
     """Return the tables of ``runs``, folders ``<data>/<network>/<strategy>/<trained on>`` below ``folder``.
 
     Only the runs that are named are read: what an earlier version of the study left in the folder does not mix in.
-    Raises ``FileNotFoundError`` if a table is missing.
+    ``published`` names seeds of runs that are not in ``folder``: their rows are taken from the study's published tables
+    in the folder ``results``. Raises ``FileNotFoundError`` if a table is missing.
     """
     folder = Path(folder)
     if not runs:
         raise ValueError(f"`runs` must name at least one run below {folder}, but it is empty.")
-    data = sorted({run.split("/")[0] for run in runs})
 
-    def together(name: str, parents: Sequence[str]) -> pd.DataFrame:
-        parts = [tables.read(folder / parent / f"{name}.parquet", name) for parent in parents]
-        return pd.concat(parts, ignore_index=True)
+    def rows_of(run: str, name: str) -> pd.DataFrame:
+        file, seeds = folder / run / f"{name}.parquet", published.get(run, ())
+        here = tables.read(file, name) if file.exists() or not seeds else None
+        if not seeds or results is None:
+            return tables.read(file, name)
+        rows = tables.read(Path(results) / f"{name}.parquet", name)
+        taken = rows[(rows[_RUN] == run.split("/")).all(axis=1) & rows["seed"].isin(seeds)]
+        if here is None:
+            return taken
+        # In the order of a table that was made whole: intervals are drawn in the order of rows.
+        return pd.concat([taken, here[~here["seed"].isin(seeds)]]).sort_values("seed", kind="stable")
 
-    answered = [run for run in runs if (folder / run / "answers.parquet").exists()]
+    def together(name: str, which: Sequence[str] = runs) -> pd.DataFrame:
+        return pd.concat([rows_of(run, name) for run in which], ignore_index=True)
+
+    def masks(data: str) -> pd.DataFrame:
+        file = folder / data / "masks.parquet"
+        if results is None or file.exists():
+            return tables.read(file, "masks")
+        rows = tables.read(Path(results) / "masks.parquet", "masks")
+        return rows[rows["data"] == data]
+
+    answered = [run for run in runs if (folder / run / "answers.parquet").exists() or run in published]
     empty = pd.DataFrame(columns=schemas.SCHEMAS["answers"].names)
     return Results(
-        masks=together("masks", data),
-        history=together("history", runs),
-        scores=together("scores", runs),
-        shift=together("shift", runs),
+        masks=pd.concat([masks(data) for data in sorted({run.split("/")[0] for run in runs})], ignore_index=True),
+        history=together("history"),
+        scores=together("scores"),
+        shift=together("shift"),
         answers=together("answers", answered) if answered else empty,
     )
 

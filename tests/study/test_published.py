@@ -1,0 +1,145 @@
+"""Published runs count as done, seed by seed, without their checkpoints; what starts from these is made again."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import tiny_study
+
+from rrr_utils.common import files, paths
+from rrr_utils.study import agenda, job_state, jobs, published, stamps
+from rrr_utils.study import study_file as study
+from rrr_utils.tables import parquet as tables
+from rrr_utils.tables import results, schemas
+
+HEAD, DENSE = "first/small/head/masked", "first/small/dense/masked"
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the study file of a project whose jobs are done and recorded, and whose runs are gone."""
+    monkeypatch.setenv("RRR_ROOT", str(tmp_path))
+    monkeypatch.delenv("RRR_RUNS", raising=False)
+    path = tiny_study.project(tmp_path)
+    every = _finish(path)
+    for job in every:
+        if job.kind != "figures":
+            published.record(job, paths.runs() / "tiny", paths.results("tiny"))
+    shutil.rmtree(paths.runs())
+    return path
+
+
+def _finish(path: Path) -> tuple[jobs.Job, ...]:
+    """Leave outputs and stamps of all jobs, as if they had run."""
+    every, folder = jobs.of(study.load(path)), paths.runs() / "tiny"
+    for job in every:
+        for name in job.outputs:
+            place = folder / job.folder / name
+            files.write_text(place if place.suffix else place / "file.txt", f"{job.name} {name}")
+        files.write_text(folder / f"{job.name}.ipynb", job.name)
+        made_of = stamps.provenance(job_state.template(job), job.parameters, job_state.inputs_of(job, folder))
+        stamps.write(folder / job.stamp, folder / f"{job.name}.ipynb", made_of, job.outputs)
+    return every
+
+
+def _states(path: Path) -> dict[str, str]:
+    return {item.job.name: item.state for item in agenda.of(study.load(path))}
+
+
+def _left(path: Path) -> dict[str, agenda.Item]:
+    return {item.job.name: item for item in agenda.of(study.load(path)) if item.state == agenda.LEFT}
+
+
+def test_published_runs_count_as_done_without_their_checkpoints(project: Path) -> None:
+    """Only the figures are left, and they take all rows from the published tables."""
+    left = _left(project)
+    assert list(left) == ["04-figures"]
+    assert left["04-figures"].job.parameters["published"] == {DENSE: [0, 1]}
+    states = _states(project)
+    assert {state for name, state in states.items() if name != "04-figures"} == {agenda.PUBLISHED}
+    _finish(project)
+    assert set(_states(project).values()) == {agenda.DONE}
+
+
+def test_a_further_seed_is_made_alone(project: Path) -> None:
+    """Of a study with one more seed that seed is trained and scored, from masks and a stage 1 of its own."""
+    project.write_text(project.read_text().replace("seeds: [0, 1]", "seeds: [0, 1, 2]"))
+    left = _left(project)
+    assert {name: item.job.parameters.get("seeds") for name, item in left.items()} == {
+        "first/01-masking": None,
+        f"{HEAD}/02-fine-tuning": [2],
+        f"{HEAD}/03-scoring": [2],
+        f"{DENSE}/02-fine-tuning": [2],
+        f"{DENSE}/03-scoring": [2],
+        "04-figures": None,
+    }
+    assert left[f"{DENSE}/02-fine-tuning"].job.outputs == ("history.parquet", "seed-2/training")
+    assert left["04-figures"].job.parameters["published"] == {DENSE: [0, 1]}
+
+
+def test_what_starts_from_checkpoints_has_them_made_again(project: Path) -> None:
+    """Scores that are not published need the training behind them; those of stage 1 are read as a table."""
+    (paths.results("tiny") / "stamps" / f"{DENSE}/03-scoring.json".replace("/", "--")).unlink()
+    assert set(_left(project)) == {
+        "first/01-masking",
+        f"{HEAD}/02-fine-tuning",
+        f"{DENSE}/02-fine-tuning",
+        f"{DENSE}/03-scoring",
+        "04-figures",
+    }
+    assert _states(project)[f"{HEAD}/03-scoring"] == agenda.PUBLISHED
+
+
+def test_another_parameter_is_another_run_and_other_code_is_not(project: Path) -> None:
+    """Published rows were made by the code of their commit; what they were asked for decides whether they count."""
+    record = paths.results("tiny") / "stamps" / f"{DENSE}/02-fine-tuning.json".replace("/", "--")
+    found = json.loads(record.read_text())
+    record.write_text(json.dumps({unit: made_of | {"code": "other"} for unit, made_of in found.items()}))
+    assert set(_left(project)) == {"04-figures"}
+    project.write_text(project.read_text().replace("tuning: {epochs: 2}", "tuning: {epochs: 2, rate: 1.0e-4}"))
+    assert f"{DENSE}/02-fine-tuning" in _left(project)
+    assert f"{HEAD}/03-scoring" not in _left(project)
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"0": 3}', '{"0": {}}', '{"0": {"parameters": 1}}'])
+def test_a_torn_record_counts_as_none(project: Path, content: str) -> None:
+    """A run whose record is cut off or is something else is made again; nothing fails."""
+    record = paths.results("tiny") / "stamps" / f"{DENSE}/03-scoring.json".replace("/", "--")
+    record.write_text(content)
+    assert f"{DENSE}/03-scoring" in _left(project)
+
+
+def test_seeds_are_recorded_beside_each_other(project: Path) -> None:
+    """A run that was made for a further seed adds that seed to the record."""
+    project.write_text(project.read_text().replace("seeds: [0, 1]", "seeds: [1, 2]"))
+    every = _finish(project)
+    job = jobs.find(every, f"{DENSE}/03-scoring")
+    published.record(job, paths.runs() / "tiny", paths.results("tiny"))
+    assert set(published.published(job, paths.results("tiny"))) == {"1", "2"}
+    record = paths.results("tiny") / "stamps" / f"{DENSE}/03-scoring.json".replace("/", "--")
+    assert list(json.loads(record.read_text())) == ["0", "1", "2"]
+    assert str(paths.root()) not in record.read_text()
+
+
+def test_published_rows_stand_where_a_run_has_none(tmp_path: Path) -> None:
+    """Read together, a run of which one seed is here and one is published has the rows of one that was made whole."""
+    run = {"study": "s", "data": "d", "network": "n", "strategy": "all", "trained_on": "original"}
+    losses = {"split": "test", "loss": 0.5, "accuracy": 0.5}
+    whole = pd.DataFrame([{**run, "seed": seed, "epoch": epoch, **losses} for seed in (0, 1, 2) for epoch in (0, 1)])
+    answers = {"epoch": 0, "background": "mean", "n": 2, "correct": 1, "accuracy": 0.5}
+    shift = pd.DataFrame([{**run, "seed": seed, **answers} for seed in (0, 1, 2)])
+    others = ("scores", "answers", "masks")
+    empty = {name: pd.DataFrame({column: [] for column in schemas.SCHEMAS[name].names}) for name in others}
+    for place, seeds in ((tmp_path / "runs/d/n/all/original", [1]), (tmp_path / "results", [0, 1, 2])):
+        tables.write(whole[whole["seed"].isin(seeds)], place / "history.parquet", "history")
+        tables.write(shift[shift["seed"].isin(seeds)], place / "shift.parquet", "shift")
+        for name in ("scores", "answers"):
+            tables.write(empty[name].astype({"seed": int}), place / f"{name}.parquet", name)
+    tables.write(empty["masks"], tmp_path / "results/masks.parquet", "masks")
+    found = results.read(tmp_path / "runs", ["d/n/all/original"], {"d/n/all/original": [0, 2]}, tmp_path / "results")
+    pd.testing.assert_frame_equal(found.history, whole[schemas.SCHEMAS["history"].names])
+    assert list(found.shift["seed"]) == [0, 1, 2]
+    with pytest.raises(FileNotFoundError, match="There is no table"):
+        results.read(tmp_path / "elsewhere", ["d/n/all/original"])
