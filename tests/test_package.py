@@ -1,8 +1,10 @@
 """The package as others get it: a wheel of code alone, imported at once, in which the page's fifteen lines work."""
 
 import ast
+import importlib
 import inspect
 import os
+import pkgutil
 import re
 import subprocess
 import sys
@@ -44,6 +46,19 @@ def installed(wheel, tmp_path_factory):
 def run(code, environment, folder):
     command = [sys.executable, "-c", code]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True).stdout
+
+
+FACES = ["rrr_utils", *(each.name for each in pkgutil.walk_packages(rrr_utils.__path__, "rrr_utils.") if each.ispkg)]
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_what_a_face_hands_out_is_there(face):
+    """Its names stand as text, which no check of imports sees; and none hides a module of its room."""
+    room = importlib.import_module(face)
+    names = {*getattr(room, "_HOMES", {}), *getattr(room, "_MODULES", {}), *getattr(room, "__all__", [])}
+    assert [name for name in names if not hasattr(room, name)] == []
+    modules = {each.name for each in pkgutil.iter_modules(room.__path__)}
+    assert modules & {name for name in names if not inspect.ismodule(getattr(room, name))} == set()
 
 
 def test_the_wheel_holds_the_package_and_nothing_else(wheel):

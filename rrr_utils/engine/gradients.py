@@ -36,7 +36,7 @@ def activations_and_gradients(
     Parameters
     ----------
     network
-        A :class:`~rrr_utils.networks.network.Network`. Its pass is compiled once for each layer and target; later
+        A :class:`~rrr_utils.networks.Network`. Its pass is compiled once for each layer and target; later
         changes of the weights are seen, no other layer or variable is touched.
     layer
         Name of a layer of ``network.model`` with an output of shape ``(N, h, w, K)`` that the logits depend on.
@@ -77,7 +77,7 @@ def input_gradients(
     Parameters
     ----------
     network
-        What has a Keras ``model`` from images to logits: a :class:`~rrr_utils.networks.network.Network`, or an ensemble
+        What has a Keras ``model`` from images to logits: a :class:`~rrr_utils.networks.Network`, or an ensemble
         of them. Its pass is compiled once for each target; later changes of the weights are seen.
     images, classes
         ``(N, H, W, 3)`` RGB from 0 to 255 and ``(N,)`` class numbers.

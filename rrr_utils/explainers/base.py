@@ -64,7 +64,7 @@ class Explainer(ABC):
         Parameters
         ----------
         network
-            A :class:`~rrr_utils.networks.network.Network`; for LIME, Occlusion, RISE and SEDC also any function from
+            A :class:`~rrr_utils.networks.Network`; for LIME, Occlusion, RISE and SEDC also any function from
             images ``(n, H, W, 3)`` float32 to logits ``(n, classes)``.
         images
             ``(N, H, W, 3)`` RGB from 0 to 255, uint8 or float, at the network's size.

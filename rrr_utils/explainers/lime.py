@@ -57,7 +57,7 @@ class LIME(base.Perturbing):
         lean on and is asked as a first one is.
     precision
         Of the products in the passes of the perturbations: ``"float32"``, or ``"bfloat16"``, of eight significant bits:
-        see ``"openvino-bfloat16"`` of :func:`rrr_utils.engine.passes.forward`. A plain function has its own.
+        see ``"openvino-bfloat16"`` of :func:`rrr_utils.engine.forward`. A plain function has its own.
 
     Attributes
     ----------

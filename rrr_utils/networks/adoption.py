@@ -32,7 +32,7 @@ _ARITHMETIC = ("TrueDivide", "Divide", "Subtract", "Add", "Multiply", "GetItem")
 
 
 def adopt(model: keras.Model, preprocess: str | None = None, size: int | None = None) -> Network:
-    """Return ``model`` as a flat :class:`~rrr_utils.networks.network.Network` that shares its layers and weights.
+    """Return ``model`` as a flat :class:`~rrr_utils.networks.Network` that shares its layers and weights.
 
     Nested backbones and ``Sequential`` models are inlined, to any depth. A final softmax is taken off, so that the
     outputs are logits; a single output with a sigmoid of z becomes the two logits (-z/2, z/2). A model without a final

@@ -57,7 +57,7 @@ def examine(
     model
         A Keras classifier, or the path of one that ``model.save`` wrote (see
         :func:`rrr_utils.own_model.saved_models.load`). Nested backbones and ``Sequential`` models are flattened (see
-        :func:`rrr_utils.networks.adoption.adopt`).
+        :func:`rrr_utils.networks.adopt`).
     images
         A folder with a subfolder of images for each class: ``images/cat/tom.jpg``.
     masks
@@ -138,7 +138,7 @@ def examine(
 
 
 def _adopt(model: keras.Model, preprocess: str | None = None, size: int | None = None) -> Network:
-    """Return :func:`rrr_utils.networks.adoption.adopt`'s flat network, also with ``"unit"``: RGB divided by 255.
+    """Return :func:`rrr_utils.networks.adopt`'s flat network, also with ``"unit"``: RGB divided by 255.
 
     Raises ``ValueError`` for an unknown ``preprocess``, and as the other does.
     """

@@ -24,7 +24,7 @@ def open_dataset(
     most: int | None = None,
     seed: int = 0,
 ) -> datasets.Dataset:
-    """Return the data set of :func:`rrr_utils.own_model.examination.examine`, labelled by the order of the model's
+    """Return the data set of :func:`rrr_utils.own_model.examine`, labelled by the order of the model's
     outputs.
 
     Only names and headers of files are read: damaged images and masks are found later, one by one.

@@ -24,7 +24,7 @@ _THIRDS = (("upper left", "top", "upper right"), ("left", "middle", "right"), ("
 
 
 class Findings(Protocol):
-    """What the report reads of a :class:`~rrr_utils.own_model.triage.Triage`, which in its turn calls the report."""
+    """What the report reads of a :class:`~rrr_utils.own_model.Triage`, which in its turn calls the report."""
 
     @property
     def network(self) -> "Network": ...

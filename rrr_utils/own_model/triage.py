@@ -25,7 +25,7 @@ BATCH = 32  # images at a time in the passes, which are compiled once
 
 @dataclass(frozen=True)
 class Triage:
-    """What :func:`rrr_utils.own_model.examination.examine` found.
+    """What :func:`rrr_utils.own_model.examine` found.
 
     Attributes
     ----------

@@ -34,8 +34,8 @@ class AvgScore(keras.callbacks.Callback):
     ids
         Names of the images, from which perturbations follow; by default a hash of their pixels.
     network
-        The :class:`~rrr_utils.networks.network.Network` that is being trained. By default the model is adopted
-        (:func:`~rrr_utils.networks.adoption.adopt`), which shares its weights.
+        The :class:`~rrr_utils.networks.Network` that is being trained. By default the model is adopted
+        (:func:`~rrr_utils.networks.adopt`), which shares its weights.
     images
         At most so many images, balanced by class, drawn by ``seed``: the same at every epoch.
     seconds

@@ -17,8 +17,8 @@ def explain_func(explainer: Explainer) -> ExplainFunc:
     """Return ``explainer`` as what Quantus calls an ``explain_func``: ``(model, inputs, targets, **kwargs)`` to maps.
 
     The function takes the model that it is given at each call, because Quantus also asks it about changed models: a
-    Keras classifier (made flat by :func:`rrr_utils.networks.adoption.adopt`), a
-    :class:`~rrr_utils.networks.network.Network`, or, for LIME and Occlusion, a function from images to logits. Its
+    Keras classifier (made flat by :func:`rrr_utils.networks.adopt`), a
+    :class:`~rrr_utils.networks.Network`, or, for LIME and Occlusion, a function from images to logits. Its
     preprocessing lies inside the model.
 
     ``inputs`` are RGB from 0 to 255, ``(N, H, W, 3)`` or ``(N, 3, H, W)``; ``targets`` ``(N,)`` class numbers; what

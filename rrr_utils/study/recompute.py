@@ -148,7 +148,7 @@ def recompute(plan: study.Study, published: pd.DataFrame, number: int, table: st
     Parameters
     ----------
     plan
-        The study, see :func:`rrr_utils.study.study_file.load`.
+        The study, see :func:`rrr_utils.study.load`.
     published
         The whole table, from which the spread over seeds is taken.
     table

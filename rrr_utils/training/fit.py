@@ -67,7 +67,7 @@ def train(
     moment and called again with the same arguments, it ends with the same files to the bit as without interruption; a
     finished run is recognised, loaded and not repeated. A folder that holds a run with other arguments, data or start
     weights is emptied and begun anew. The bits are the same for the same seed, number of threads
-    (:func:`rrr_utils.engine.passes.start`) and kind of processor.
+    (:func:`rrr_utils.engine.start`) and kind of processor.
 
     Blocks that are frozen before the first trained one run once an image, and training and evaluation go on from what
     they give (:mod:`rrr_utils.training.frozen_activations`): the same batches in the same order, losses equal to

@@ -25,7 +25,7 @@ class Run:
 
     ``strategy`` is one of the four, or ``head`` for stage 1. ``head_epochs`` is the length of stage 1, from whose last
     epoch the strategies start; 0 for a network that has no stage 1. ``units``: see
-    :func:`rrr_utils.networks.network.build`.
+    :func:`rrr_utils.networks.build`.
     """
 
     study: str

@@ -1,6 +1,7 @@
 """The book: its numbers exist, its links lead somewhere, its prose agrees with its tables, nothing is fetched."""
 
 import base64
+import configparser
 import json
 import math
 import re
@@ -300,3 +301,14 @@ def test_a_figure_that_is_not_there_fails_the_build(tmp_path):
     done = build(tmp_path, page="```{glued-figure} figures.ipynb::fig_two\n:alt: Nothing.\n```")
     assert done.returncode != 0
     assert "'fig_two'; it has ['fig_one']" in done.stdout + done.stderr
+
+def test_the_page_for_developers_has_the_floors_that_are_checked():
+    """Its table names each room on the floor where `.importlinter` has it, and there is no other room."""
+    contract = configparser.ConfigParser()
+    contract.read(ROOT / ".importlinter")
+    layers = contract["importlinter:contract:rooms"]["layers"].split("\n")[1:]
+    checked = {room.strip(): floor for floor, rooms in enumerate(reversed(layers), 1) for room in rooms.split(":")}
+    rows = re.findall(r"^\| (\d) \| `(\w+)` \|", (BOOK / "developers.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert {room: int(floor) for floor, room in rows} == checked
+    rooms = {path.name for path in (ROOT / "rrr_utils").iterdir() if (path / "__init__.py").exists()}
+    assert checked.keys() - {"metric"} == rooms

@@ -1,22 +1,20 @@
 """Figures: what is drawn is what the table says."""
 
 import io
-from itertools import combinations, product
+from itertools import combinations
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
-from matplotlib.container import ErrorbarContainer
 from numpy.testing import assert_allclose
+from plots import EXPLAINERS, chance_lines, columns_of, drawn, filled
 
 from rrr_utils import figures
-from rrr_utils.figures.style import CHANCE
 from rrr_utils.study import analysis as analyses
 from rrr_utils.study import study_file as study
 
-EXPLAINERS = ("grad_cam", "grad_cam_plus_plus", "lime", "occlusion")
 KINDS = ("original", "masked", "swapped")
 BACKGROUNDS = ("original", "random", "other", "mean", "free")
 
@@ -26,35 +24,6 @@ def _close():
     mpl.use("Agg")
     yield
     plt.close("all")
-
-
-def filled(**columns):
-    """Return a row for every combination, each with its own mean, interval and chance."""
-    table = pd.DataFrame(list(product(*columns.values())), columns=list(columns))
-    mean = 0.3 + 0.5 * np.random.default_rng(len(table)).random(len(table))
-    return table.assign(mean=mean, low=mean - 0.05, high=mean + 0.08, chance=0.1 + 0.05 * mean)
-
-
-def drawn(axes, axis="y"):
-    """Return label -> (values, lows, highs) of every line with error bars on ``axes``."""
-    found = {}
-    for container in axes.containers:
-        assert isinstance(container, ErrorbarContainer)
-        line, _, (bars,) = container.lines
-        side = 0 if axis == "x" else 1
-        # matplotlib keeps an empty segment for an interval that is not there.
-        ends = np.array([segment[:, side] if np.size(segment) else [np.nan] * 2 for segment in bars.get_segments()])
-        values = line.get_xdata() if axis == "x" else line.get_ydata()
-        found[container.get_label()] = (np.asarray(values, float), ends.min(1), ends.max(1))
-    return found
-
-
-def columns_of(part):
-    return [part[name].to_numpy() for name in ("mean", "low", "high")]
-
-
-def chance_lines(axes):
-    return [line for line in axes.lines if line.get_color() == CHANCE["color"] and len(line.get_xdata())]
 
 
 def test_score_over_epochs_draws_the_table():
@@ -117,48 +86,6 @@ def test_speed_ratios_draws_the_table():
     assert axes.get_xlim()[1] > 8
     with pytest.raises(ValueError, match="one row for each"):
         figures.speed_ratios(pd.concat([table, table]))
-
-
-def test_differences_draws_the_table():
-    """A marker at each difference with its interval: filled where the claim holds, a cross where the contrary does."""
-    about = {"data": "pets", "network": "small", "a": "all", "b": "dense"}
-    rows = [("lime", 0.2, "holds"), ("occlusion", -0.1, "undecided"), ("accuracy", 0.05, "holds")]
-    table = pd.DataFrame(
-        [
-            {**about, "what": what, "difference": value, "low": value - 0.01, "high": value + 0.02, "finding": finding}
-            for what, value, finding in rows
-        ]
-    )
-    (axes,) = figures.differences(table, margin=0.03).axes
-    dots = [line for line in axes.lines if line.get_marker() in "^DP" and len(line.get_xdata()) == 1]
-    assert [line.get_xdata()[0] for line in dots] == [0.2, -0.1, 0.05]
-    assert [line.get_markerfacecolor() == "white" for line in dots] == [False, True, False]
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["LIME", "Occlusion", "accuracy"]
-    bars = [bar.get_segments()[0][:, 0] for bar in axes.collections]
-    assert_allclose(sorted(map(tuple, bars)), [(-0.11, -0.08), (0.04, 0.07), (0.19, 0.22)])
-    assert [text.get_text() for text in axes.texts] == ["pets, small: all less dense"]
-    (axes,) = figures.differences(table.assign(network="", finding=["holds", "does not hold", "undecided"])).axes
-    crosses = [line for line in axes.lines if line.get_marker() == "x" and len(line.get_xdata()) == 1]
-    assert [line.get_xdata()[0] for line in crosses] == [-0.1]
-    assert [text.get_text() for text in axes.texts] == ["pets: all less dense"]
-    with pytest.raises(ValueError, match="no rows"):
-        figures.differences(table[:0])
-
-
-def test_many_differences_of_several_networks_stand_in_columns():
-    """A column a network, each line at one height in all of them, also where a network lacks a comparison."""
-    rows = [
-        {"data": "pets", "network": network, "a": a, "b": "start", "what": "lime", "difference": value, "finding": ""}
-        for value, (network, a) in enumerate([("n", "w"), *((n, a) for n in ("m", "k") for a in "wxyz")])
-    ]
-    table = pd.DataFrame(rows)
-    columns = figures.differences(table.assign(low=table["difference"], high=table["difference"])).axes
-    assert [axes.get_title(loc="left") for axes in columns] == ["pets,\nn", "pets,\nm", "pets,\nk"]
-    heights = [[line.get_ydata()[0] for line in axes.lines if line.get_marker() == "^"] for axes in columns]
-    assert heights[0] == heights[1][:1]
-    assert heights[1] == heights[2] == sorted(set(heights[1]))
-    assert [text.get_text() for text in columns[0].texts] == [f"{a} less start" for a in "wxyz"]
-    assert len(figures.differences(table[:5].assign(low=0, high=9)).axes) == 1
 
 
 def test_a_comparison_that_was_not_run_has_no_dot():
@@ -421,32 +348,3 @@ def test_pictures_that_do_not_fit_are_refused(pictures, change, message):
     arguments = {"images": images, "masks": masks, "maps": {"lime": relevance}, "titles": ["a", "b"]} | change
     with pytest.raises(ValueError, match=message):
         figures.explanation_grid(**arguments)
-
-
-def test_curves_are_arranged_as_the_paper_prints_them():
-    """A column a strategy, accuracy above and scores below; test images with intervals, training images without."""
-    strategies, epochs = ("dense", "all"), (0, 5, 10)
-    accuracy = filled(strategy=strategies, split=("train", "test"), epoch=epochs)
-    scores = filled(strategy=strategies, explainer=EXPLAINERS[:2], split=("train", "test"), epoch=epochs)
-    figure = figures.as_printed(accuracy, scores, classes=4)
-    above, below = np.reshape(figure.axes, (2, 2))
-    assert [axes.get_title(loc="left") for axes in above] == ["(a) dense layers", "(d) all layers"]
-    for axes, strategy in zip(above, strategies, strict=True):
-        own = accuracy[accuracy["strategy"] == strategy]
-        ((values, lows, highs),) = drawn(axes).values()
-        for shown, expected in zip((values, lows, highs), columns_of(own[own["split"] == "test"]), strict=True):
-            assert_allclose(shown, expected)
-        hollow = [line for line in axes.lines if line.get_fillstyle() == "none"]
-        assert_allclose(hollow[0].get_ydata(), own.loc[own["split"] == "train", "mean"])
-        (guess,) = chance_lines(axes)
-        assert_allclose(guess.get_ydata(), 0.25)
-    for axes, strategy in zip(below, strategies, strict=True):
-        own = scores[(scores["strategy"] == strategy) & (scores["split"] == "test")]
-        for container, explainer in zip(axes.containers, EXPLAINERS[:2], strict=True):
-            assert_allclose(
-                container.lines[0].get_ydata().astype(float), own.loc[own["explainer"] == explainer, "mean"]
-            )
-        (chance,) = chance_lines(axes)
-        assert_allclose(chance.get_ydata(), own.groupby("epoch")["chance"].mean())
-    with pytest.raises(ValueError, match="column"):
-        figures.as_printed(accuracy, scores, classes=2, column="seed")

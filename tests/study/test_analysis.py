@@ -7,10 +7,10 @@ import pytest
 import tiny_run
 import tiny_study
 
-from rrr_utils import statistics
 from rrr_utils.analyses.controls import measure as controls
 from rrr_utils.analyses.convergence import measure as convergence
 from rrr_utils.analyses.mask_quality import measure as mask_quality
+from rrr_utils.analyses.mask_quality import statistics
 from rrr_utils.engine import weights
 from rrr_utils.scoring import scores as scoring
 from rrr_utils.study import costs, job_state, jobs, run_notebook

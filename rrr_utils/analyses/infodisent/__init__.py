@@ -49,3 +49,7 @@ def __getattr__(name: str) -> Any:
     if name in _HOMES:
         return getattr(importlib.import_module(f"rrr_utils.analyses.infodisent.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'rrr_utils.analyses.infodisent' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

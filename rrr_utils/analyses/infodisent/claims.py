@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from rrr_utils import statistics
+from rrr_utils.analyses.infodisent import statistics
 from rrr_utils.tables import parquet as tables
 from rrr_utils.tables.schemas import HEAD_TABLES
 

@@ -56,14 +56,14 @@ def fit(
     """Train the head of ``network`` by ``model.fit`` and return its history and the seconds of an epoch.
 
     Categorical cross-entropy on the logits; the order of the images follows from ``seed`` and the epoch, as in
-    :func:`rrr_utils.training.fit.train`. The head's weights after the last epoch, the history and the seconds lie in
+    :func:`rrr_utils.training.train`. The head's weights after the last epoch, the history and the seconds lie in
     ``file``; a head that is there with the same start, data and settings is loaded and not trained again. The backbone
     is not run and not touched.
 
     Parameters
     ----------
     network
-        As :func:`~rrr_utils.analyses.infodisent.heads.attach` returns it. Afterwards it has the trained head.
+        As :func:`~rrr_utils.analyses.infodisent.attach` returns it. Afterwards it has the trained head.
     train
         Features ``(N, h, w, K)`` of the training images, and their labels ``(N,)``.
     splits

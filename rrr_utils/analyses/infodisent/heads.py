@@ -22,7 +22,7 @@ def attach(network: Network, head: str, seed: int, units: int | None = None) -> 
     Parameters
     ----------
     network
-        What gives the backbone: a :class:`~rrr_utils.networks.network.Network`, built or adopted.
+        What gives the backbone: a :class:`~rrr_utils.networks.Network`, built or adopted.
     head
         ``"disentangled"``: an orthogonal map of the channels (``channels``), pooling to their extremes (``extremes``)
         and a linear layer whose weights are at least 0 (InfoDisent; Struski and Tabor, arXiv 2409.10329, as we read

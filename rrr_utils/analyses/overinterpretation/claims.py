@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from rrr_utils import statistics
+from rrr_utils.analyses.overinterpretation import statistics
 from rrr_utils.analyses.reliability import mosaics
+from rrr_utils.analyses.reliability.statistics import reliability_table, score_rows
 from rrr_utils.statistics.intervals import bootstrap
 from rrr_utils.tables import parquet as tables
 
@@ -199,8 +200,8 @@ def _of_dropout(run: str, before: Found, after: Found) -> list[dict[str, Any]]:
 
 
 def _of_measures(run: str, values: pd.DataFrame, scores: pd.DataFrame) -> list[dict[str, Any]]:
-    both = pd.concat([values, statistics.score_rows(scores)], ignore_index=True)
-    table = statistics.reliability_table(both, mosaics.LOWER_IS_BETTER)
+    both = pd.concat([values, score_rows(scores)], ignore_index=True)
+    table = reliability_table(both, mosaics.LOWER_IS_BETTER)
     rows = []
     for row in table[table["methods"] > 1].to_dict("records"):
         made = _row("unreliable", run, row["measure"], _three(row, "alpha"), np.nan)

@@ -134,7 +134,7 @@ def batched_gradient(
     Parameters
     ----------
     network
-        A :class:`~rrr_utils.networks.network.Network`, or an ensemble of them: what has a Keras ``model``.
+        A :class:`~rrr_utils.networks.Network`, or an ensemble of them: what has a Keras ``model``.
     images, classes, ids
         ``(N, H, W, 3)`` RGB from 0 to 255, ``(N,)`` the class whose probability counts, N names.
     fill

@@ -15,8 +15,8 @@ class Guided(keras.Model):
     r"""The layers of a network, trained by :math:`\mathrm{CE} + \lambda P`: cross-entropy and a penalty.
 
     A model of the network's own layers, not of copies: what ``fit`` learns, the network has learnt. Compile it with an
-    optimizer and *without a loss*, and fit it to :class:`~rrr_utils.analyses.remedies.batches.GuidedBatches`, whose
-    targets are a mapping. This class has no penalty and trains as :func:`rrr_utils.training.fit.train` does, to the
+    optimizer and *without a loss*, and fit it to :class:`~rrr_utils.analyses.remedies.GuidedBatches`, whose
+    targets are a mapping. This class has no penalty and trains as :func:`rrr_utils.training.train` does, to the
     bit.
 
     Cross-entropy is taken in training mode. Penalties look at the network in inference mode, as explainers do: where

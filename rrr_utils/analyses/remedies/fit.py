@@ -56,7 +56,7 @@ def fit(
 ) -> Fitted:
     """Train ``network`` with ``remedy``; afterwards it has the weights of the last epoch.
 
-    The order of the images, the backgrounds and the start are those of :func:`rrr_utils.training.fit.train` for the
+    The order of the images, the backgrounds and the start are those of :func:`rrr_utils.training.train` for the
     same seeds; the whole network runs at every step, also where blocks are frozen, so that seconds compare.
 
     Parameters

@@ -5,9 +5,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from rrr_utils import metric, statistics
+from rrr_utils import metric
 from rrr_utils.analyses.controls import measure as controls
+from rrr_utils.analyses.controls import statistics
 from rrr_utils.common import paths
+from rrr_utils.statistics import variant_table
 from rrr_utils.study import analysis as analyses
 
 BLOCKS = {"conv1": ("conv1",), "conv2": ("conv2",), "dense": ("dense_1", "logits")}
@@ -172,7 +174,7 @@ def test_numbers_have_names_without_spaces(scores):
         {"explainer": ["lime"], "variant": ["randomised all"], "mean": 0.1, "low": 0.0, "high": 0.2}
     )
     numbers = statistics.control_numbers(
-        statistics.variant_table(right),
+        variant_table(right),
         statistics.against_trivial(right, ["gaussian"]),
         statistics.against_variants(right, ["randomised all"]),
         survived,

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.testing import assert_allclose
 
-from rrr_utils import figures, statistics
+from rrr_utils.analyses.convergence import figures, statistics
 
 
 def test_running_means_are_drawn_to_the_last_image():

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from rrr_utils import statistics
 from rrr_utils.analyses.convergence import measure as convergence
+from rrr_utils.analyses.convergence import statistics
 
 
 @pytest.fixture(scope="module")

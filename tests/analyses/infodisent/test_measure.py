@@ -9,15 +9,16 @@ import pytest
 import tiny_run
 import tiny_study
 
-from rrr_utils import explainers, figures, metric, statistics
+from rrr_utils import explainers, metric
 from rrr_utils.analyses import infodisent
 from rrr_utils.analyses.infodisent import claims as head_claims
 from rrr_utils.analyses.infodisent import contributions as reading
+from rrr_utils.analyses.infodisent import figures, statistics
 from rrr_utils.analyses.infodisent import fit as fitting
 from rrr_utils.analyses.infodisent import measure as examining
-from rrr_utils.analyses.infodisent import statistics as sums
 from rrr_utils.engine import passes as engine
 from rrr_utils.scoring import scores as scoring
+from rrr_utils.statistics import intervals
 from rrr_utils.study import analysis as analyses
 from rrr_utils.study import costs, jobs, run_notebook
 from rrr_utils.study import study_file as study
@@ -262,12 +263,12 @@ def test_prototypes_by_hand():
 
 def test_an_interval_of_clusters_knows_the_clusters():
     """A thousand rows of one image are one image: no interval; of many images with equal rows as a plain bootstrap."""
-    assert np.isnan(sums.clustered(np.array([[900.0]]), np.array([[1000.0]]))).all()
+    assert np.isnan(statistics.clustered(np.array([[900.0]]), np.array([[1000.0]]))).all()
     values = np.random.default_rng(0).normal(size=(1, 60))
-    plain = statistics.intervals.bootstrap(values)
-    mine = sums.clustered(5 * values, np.full((1, 60), 5.0))
+    plain = intervals.bootstrap(values)
+    mine = statistics.clustered(5 * values, np.full((1, 60), 5.0))
     np.testing.assert_allclose(mine, plain, atol=0.05)
-    uneven = sums.clustered(np.array([[90.0, 0.0]]), np.array([[90.0, 10.0]]))
+    uneven = statistics.clustered(np.array([[90.0, 0.0]]), np.array([[90.0, 10.0]]))
     assert uneven == (0.0, 1.0)
 
 

@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
-from plots import EXPLAINERS, bars_of, filled
+from plots import EXPLAINERS, drawn, filled
 
-from rrr_utils import figures
+from rrr_utils.analyses.mask_quality import figures
+from rrr_utils.figures.style import STYLE
 
 
 def test_overlaps_are_counted_in_their_bins():
@@ -41,9 +42,9 @@ def test_differences_are_drawn_by_masker():
     table = filled(explainer=EXPLAINERS, mask_source=("deeplab", "box")).rename(columns={"mean": "difference"})
     tables = {"one": table, "two": table.assign(difference=0.1, low=0.0, high=0.3)}
     figure = figures.score_differences(tables, hue="mask_source", label="x")
-    one, two = (bars_of(axes) for axes in figure.axes)
+    one, two = (drawn(axes) for axes in figure.axes)
     for source in ("deeplab", "box"):
-        label = figures.STYLE["mask_source"][source].label
+        label = STYLE["mask_source"][source].label
         part = table[table["mask_source"] == source]
         assert_allclose(one[label], [part[name] for name in ("difference", "low", "high")])
         assert_allclose(two[label], [[0.1] * 4, [0.0] * 4, [0.3] * 4], atol=1e-12)

@@ -6,9 +6,11 @@ import pytest
 from PIL import Image
 from sklearn.metrics import jaccard_score, precision_score, recall_score
 
-from rrr_utils import datasets, statistics
+from rrr_utils import datasets
 from rrr_utils.analyses.mask_quality import measure as mask_quality
+from rrr_utils.analyses.mask_quality import statistics
 from rrr_utils.masks import open_masker, prepared
+from rrr_utils.statistics import proportion_interval
 from rrr_utils.tables import parquet as tables
 
 
@@ -151,8 +153,8 @@ def test_shares_above_thresholds_by_hand():
     assert (row["n"], row["found"], row["above_0.5"], row["above_0.9"]) == (4, 0.75, 0.5, 0.25)
     assert (row["mean"], row["median"]) == (pytest.approx(2.05 / 4), pytest.approx(0.55))
     assert row["precision"] == pytest.approx(2.5 / 3)
-    assert (row["above_0.5_low"], row["above_0.5_high"]) == statistics.proportion_interval(2, 4)
+    assert (row["above_0.5_low"], row["above_0.5_high"]) == proportion_interval(2, 4)
     # Half of the masks are excellent: with the best half, the line lies at the median.
     found = statistics.excellent_numbers(quality, 100, 200)
     assert found["excellent_iou_deeplab"] == pytest.approx(0.55)
-    assert (found["excellent_low"], found["excellent_high"]) == statistics.proportion_interval(100, 200)
+    assert (found["excellent_low"], found["excellent_high"]) == proportion_interval(100, 200)

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rrr_utils import statistics
 from rrr_utils.analyses.overinterpretation import claims as abstracts
+from rrr_utils.analyses.overinterpretation import statistics
 from rrr_utils.common import paths
 from rrr_utils.tables import parquet as tables
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from plots import dots, spread
 
-from rrr_utils import figures
+from rrr_utils.analyses.overinterpretation import figures
 
 
 def test_confidence_and_place_of_each_kind():

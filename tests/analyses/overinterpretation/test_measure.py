@@ -6,10 +6,12 @@ import pytest
 import tiny_run
 from scipy import special
 
-from rrr_utils import metric, statistics
+from rrr_utils import metric
 from rrr_utils.analyses.overinterpretation import measure as overinterpretation
+from rrr_utils.analyses.overinterpretation import statistics
 from rrr_utils.analyses.overinterpretation import sufficient_subsets as sis
 from rrr_utils.analyses.reliability import stability
+from rrr_utils.analyses.reliability.statistics import stability_table
 from rrr_utils.engine import passes as engine
 from rrr_utils.networks import network as networks
 from rrr_utils.networks.ensemble import ensemble
@@ -136,7 +138,7 @@ def test_disturbed_scores_have_their_rows(made, tmp_path):
         scoring.explainers(settings, 0),
     )
     np.testing.assert_allclose(scores[scores["variant"] == ""]["score"], plain["score"], atol=1e-5)
-    table = statistics.stability_table(scores)
+    table = stability_table(scores)
     assert len(table) == 2 * 6 + 1
     assert (table["moved"].dropna() >= 0).all()
 

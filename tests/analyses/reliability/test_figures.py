@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from plots import dots, spread
 
-from rrr_utils import figures
+from rrr_utils.analyses.reliability import figures
 
 
 def test_alphas_leave_out_a_measure_of_one_method():

@@ -5,8 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rrr_utils import figures
-from rrr_utils.analyses.zoo import hypotheses
+from rrr_utils.analyses.zoo import figures, hypotheses
 from rrr_utils.study import study_file as study
 
 ENDS = (("", 0.0), ("_low", -0.05), ("_high", 0.05))

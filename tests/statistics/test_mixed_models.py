@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from rrr_utils import statistics
-from rrr_utils.statistics.mixed import fit
+from rrr_utils.statistics.mixed_models import fit
 
 
 def table(differences):
