@@ -3,7 +3,6 @@
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-import krippendorff
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
@@ -11,6 +10,7 @@ from scipy import stats
 
 from rrr_utils.common import seeds
 from rrr_utils.statistics.intervals import Interval, bootstrap
+from rrr_utils.statistics.krippendorff_alpha import alpha
 
 # Krippendorff's own limits: from 0.8 a measure is taken as reliable, from 0.667 for tentative conclusions.
 RELIABLE, TENTATIVE = 0.8, 0.667
@@ -25,19 +25,6 @@ def within_ranks(values: ArrayLike, lower_is_better: bool = False) -> NDArray[np
     """
     numbers = np.asarray(values, np.float64)
     return stats.rankdata(numbers if lower_is_better else -numbers, axis=0, nan_policy="omit")
-
-
-def alpha(ratings: ArrayLike, level: str = "ordinal") -> float:
-    """Return Krippendorff's alpha of ratings ``(raters, units)``, NaN where one is missing.
-
-    1 for full agreement, 0 for that of chance. NaN where it is not defined: no unit has two ratings, or all ratings
-    are equal.
-    """
-    numbers = np.asarray(ratings, np.float64)
-    paired = numbers[:, (~np.isnan(numbers)).sum(axis=0) >= 2] if numbers.ndim == 2 else numbers
-    if len(np.unique(paired[~np.isnan(paired)])) < 2:
-        return float("nan")
-    return float(krippendorff.alpha(reliability_data=numbers, level_of_measurement=level))
 
 
 def inter_rater(values: ArrayLike, lower_is_better: bool = False) -> float:
