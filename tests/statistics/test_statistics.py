@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 from pandas.testing import assert_frame_equal
-from statsmodels.stats import contingency_tables
+from statsmodels.stats import contingency_tables, proportion
 
-from rrr_utils import statistics
+from rrr_utils import seeds, statistics
+from rrr_utils.statistics import intervals
 
 KEY = {"study": "s", "data": "d", "network": "n"}
 RUN = ["study", "data", "network", "strategy", "trained_on"]
@@ -369,6 +370,20 @@ def test_proportion_interval_is_wilsons_formula():
     for k, n in ((3, 2), (-1, 2), (0, 0)):
         with pytest.raises(ValueError, match="0 <= k <= n"):
             statistics.proportion_interval(k, n)
+
+
+def test_wilsons_and_newcombes_intervals_are_those_of_statsmodels():
+    """To 1e-14, for whole counts and means of counts, at the ends, for few and many, at three levels."""
+    draw = seeds.generator("proportions")
+    for confidence in (0.9, 0.95, 0.99):
+        for n1, n2 in ((1, 1), (7, 40), (2500, 300)):
+            for k1, k2 in ((0, 0), (n1, 0), (n1, n2), (n1 // 2, n2 // 3), (n1 * draw.random(), n2 * draw.random())):
+                known = proportion.proportion_confint(k1, n1, alpha=1 - confidence, method="wilson")
+                assert_allclose(statistics.proportion_interval(k1, n1, confidence), known, rtol=0, atol=1e-14)
+                known = proportion.confint_proportions_2indep(
+                    k1, n1, k2, n2, method="newcomb", compare="diff", alpha=1 - confidence
+                )
+                assert_allclose(intervals.drop_interval(k1, n1, k2, n2, confidence), known, rtol=0, atol=1e-14)
 
 
 def test_paired_interval_by_hand_and_as_printed():
