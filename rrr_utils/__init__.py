@@ -3,6 +3,8 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from rrr_utils.common.extras import needed
+
 if TYPE_CHECKING:
     from rrr_utils import explainers, figures, networks, statistics, tables
     from rrr_utils.metric import Average, avg_score, chance, score
@@ -68,10 +70,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(f"rrr_utils.{_HOMES[name]}"), name)
-    if name in _MODULES:
-        return importlib.import_module(f"rrr_utils.{_MODULES[name]}")
+    with needed(f"rrr_utils.{name}"):
+        if name in _HOMES:
+            return getattr(importlib.import_module(f"rrr_utils.{_HOMES[name]}"), name)
+        if name in _MODULES:
+            return importlib.import_module(f"rrr_utils.{_MODULES[name]}")
     raise AttributeError(f"module 'rrr_utils' has no attribute {name!r}")
 
 

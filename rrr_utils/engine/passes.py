@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rrr_utils.common.choices import one_of
+from rrr_utils.common.extras import needed
 from rrr_utils.engine import backends as compilers
 from rrr_utils.engine.backends import Pass
 
@@ -233,7 +234,8 @@ def _openvino(model: Any, shape: tuple[int, ...], kind: str = "openvino") -> Pas
     # another host for anything, and a fork of a large process takes longer than the conversion. Without this package
     # the converter is silent.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    import openvino
+    with needed(f"The pass {kind!r}"):
+        import openvino
 
     # Without a copy the converted model would read the variables' memory, and change with them.
     traced = compilers.TensorFlow.traced(model, shape)

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
+from rrr_utils.common.extras import needed
 from rrr_utils.figures.style import BACKGROUND_LABELS, CHANCE, check, percent, theme
 
 _MANY = 6  # classes beyond which one histogram is drawn for all of them
@@ -21,6 +21,9 @@ def area_histogram(table: pd.DataFrame) -> Figure:
     ``table`` holds rows of the masks table with ``area`` and ``class``; the mean is what chance scores on average.
     Raises ``ValueError`` if there is no row or a column is missing.
     """
+    with needed("A histogram"):
+        import seaborn as sns
+
     check(table, ["area", "class"], ["image"])
     classes = sorted(table["class"].unique())
     with theme():

@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from rrr_utils.common.choices import one_of
+from rrr_utils.common.extras import needed
 
 DPI = 130
 INK = "#333333"
@@ -84,6 +84,10 @@ BACKGROUND_LABELS = {
 @contextmanager
 def theme() -> Iterator[None]:
     """Draw with the project's theme inside the block, and leave the caller's settings as they were."""
+    # Imported here because the report on a model of one's own takes names and colours from this module, and no theme.
+    with needed("A figure"):
+        import seaborn as sns
+
     look: dict[str, Any] = {"figure.dpi": DPI, "savefig.dpi": DPI, "figure.facecolor": "white", "legend.frameon": False}
     look |= {"text.color": INK, "axes.labelcolor": INK, "font.family": "DejaVu Sans"}
     with sns.axes_style("whitegrid"), sns.plotting_context("notebook", font_scale=0.8), mpl.rc_context(look):

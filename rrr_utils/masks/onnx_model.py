@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from rrr_utils.common.extras import needed
 from rrr_utils.masks.model_files import BadModel, same_shape, threads
 
 INPUT = ("image", "tensor(float)", (3, None, None))
@@ -66,7 +67,8 @@ def load(path: Path) -> Callable[[np.ndarray], Detected]:
 
 
 def _open(path: Path) -> Any:
-    import onnxruntime  # only this masker needs it
+    with needed("Mask R-CNN"):
+        import onnxruntime  # only this masker needs it
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # errors are raised; without this they are printed as well

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rrr_utils.common.extras import needed
 from rrr_utils.engine import passes as engine
 from rrr_utils.masks.model_files import BadModel, threads
 
@@ -19,7 +20,8 @@ def load(path: Path, input_shape: Sequence[int], output_shape: Sequence[int]) ->
     rounding. A file that is not TFLite, is damaged, or takes or gives another shape or type raises
     ``BadModel`` that names the file, what was expected and what came.
     """
-    import openvino  # a third of a second, and only this masker needs it
+    with needed("DeepLab"):
+        import openvino  # a third of a second, and only this masker needs it
 
     with path.open("rb") as stream:
         if stream.read(8)[4:] != _TFLITE:

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
+from rrr_utils.common.extras import needed
 from rrr_utils.statistics.cohorts import FIRST, Ignored, check_scores, groups, members, need, refuse_mixed, select
 from rrr_utils.statistics.intervals import bootstrap
 
@@ -158,6 +158,10 @@ def holm(*tests: pd.DataFrame) -> pd.DataFrame:
     corrected = np.full(len(p), np.nan)
     tested = ~np.isnan(p)
     if tested.any():
+        # Imported here because the averages of a single model are tested against nothing, and do without.
+        with needed("Holm's correction"):
+            from statsmodels.stats.multitest import multipletests
+
         corrected[tested] = multipletests(p[tested], method="holm")[1]
     return table.assign(p_holm=corrected)
 

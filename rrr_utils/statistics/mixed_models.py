@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 from scipy import stats
-from statsmodels.regression.mixed_linear_model import MixedLM, VCSpec
-from statsmodels.tools.sm_exceptions import ConvergenceWarning
 
+from rrr_utils.common.extras import needed
 from rrr_utils.statistics.cohorts import Ignored, check_scores, groups, members, need, refuse_mixed, select
 from rrr_utils.statistics.means import side_by_side
 
@@ -68,6 +67,10 @@ def fit(table: pd.DataFrame, confidence: float = 0.95) -> dict[str, float]:
     counts = {"n": images, "seeds": seeds}
     if seeds < 2 or images < 2:
         return dict.fromkeys(names, float("nan")) | counts
+    with needed("A mixed model"):
+        from statsmodels.regression.mixed_linear_model import MixedLM, VCSpec
+        from statsmodels.tools.sm_exceptions import ConvergenceWarning
+
     # One group, with a column of its own for each image and each seed; by formulas it would take twice as long.
     columns = [pd.get_dummies(table[name].to_numpy(), dtype=float) for name in ("image", "seed")]
     effects = VCSpec(["image", "seed"], [[list(each)] for each in columns], [[each.to_numpy()] for each in columns])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rrr_utils.common import files
 from rrr_utils.common.choices import nearest
+from rrr_utils.common.extras import needed
 from rrr_utils.study import executed_notebook as executed
 from rrr_utils.study import stamps
 
@@ -73,8 +74,9 @@ def execute(notebook: Path, output: Path, parameters: Mapping[str, Any]) -> "Not
     Nothing but ``<name>.failed.ipynb`` beside ``output`` is left on disk.
     """
     # They take seconds, and `make plan` imports this module without running anything.
-    import nbformat
-    import papermill
+    with needed("Running a notebook"):
+        import nbformat
+        import papermill
 
     running = output.with_name(f".{output.stem}.running.ipynb")
     source = nbformat.read(notebook, as_version=4)

@@ -119,8 +119,11 @@ def parse(source: str, name: str, where: str) -> Module:
     for node in ast.parse(source, where).body:
         if is_for_types(node) or is_docstring(node) or _is_for_the_command_line(node):
             continue
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            note_import(node, module.imports, where)
+        # With what to say where one fails, say.
+        plain = node.body if isinstance(node, ast.With) else [node]
+        if all(isinstance(each, ast.Import | ast.ImportFrom) for each in plain):
+            for each in plain:
+                note_import(each, module.imports, where)
             continue
         for inner in ast.walk(node):
             # Under `try`, say; inside functions they are followed where the function is.

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
+from rrr_utils.common.extras import needed
 from rrr_utils.figures.grids import cell_grid, outline, pictures_of, show
 from rrr_utils.figures.style import CHANCE, INK, STYLE, bars, check, legend_below, present, theme
 
@@ -21,6 +21,9 @@ def overlap_histogram(table: pd.DataFrame, thresholds: Sequence[float] = ()) -> 
 
     ``table`` holds rows of ``mask_quality`` with ``image``, ``source`` and ``iou``, one for each image and source.
     """
+    with needed("A histogram"):
+        import seaborn as sns
+
     check(table, ["iou"], ["source", "image"])
     sources = present(table, "source", list(STYLE["mask_source"]))
     with theme():
