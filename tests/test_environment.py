@@ -16,11 +16,16 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
+from rrr_utils.extras import EXTRA_OF
+
 PROJECT = tiny_study.PROJECT
 PYTHONS = ("3.11.7", "3.12.4", "3.13.1")
 PLATFORMS = (("linux", "x86_64"), ("linux", "aarch64"), ("darwin", "arm64"))
 LOCK = (PROJECT / "requirements.lock").read_text(encoding="utf-8")
 PROJECT_TABLE = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+EXTRAS = {
+    extra: [Requirement(text) for text in texts] for extra, texts in PROJECT_TABLE["optional-dependencies"].items()
+}
 
 
 def _lines(path: Path) -> list[Requirement]:
@@ -45,14 +50,43 @@ def _environment(python: str, platform: tuple[str, str]) -> dict[str, str]:
 @pytest.mark.parametrize("platform", PLATFORMS, ids="-".join)
 @pytest.mark.parametrize("python", PYTHONS)
 def test_the_lock_satisfies_what_the_project_asks_for(python: str, platform: tuple[str, str]) -> None:
-    """On every Python and platform, each requirement of pyproject.toml and requirements.in has a pin that meets it."""
+    """On every Python and platform, each requirement of pyproject.toml and requirements.in has a pin that meets it.
+
+    Of the extras all but PyTorch, a gigabyte that the study does not import.
+    """
     environment = _environment(python, platform)
     pins = _pins(environment)
     asked = [Requirement(text) for text in PROJECT_TABLE["dependencies"]] + _lines(PROJECT / "requirements.in")
+    asked += [each for extra, found in EXTRAS.items() if extra != "torch" for each in found if each.name != "rrr-utils"]
     for requirement in asked:
         if requirement.marker is None or requirement.marker.evaluate(environment):
             assert requirement.specifier.contains(pins[canonicalize_name(requirement.name)]), requirement
     assert ("tensorflow-cpu" in pins) != ("tensorflow" in pins), "both write the same folder"
+
+
+def test_the_package_asks_for_no_more_than_it_needs() -> None:
+    """Extras are known to `rrr_utils.extras`, the core has none of their packages, and caps belong to the lock."""
+    core = {requirement.name: requirement for requirement in map(Requirement, PROJECT_TABLE["dependencies"])}
+    assert not [str(each) for each in core.values() if any(part.operator != ">=" for part in each.specifier)]
+    imported = {"tensorflow-cpu": "tensorflow", "scikit-learn": "sklearn"}
+    for extra, found in EXTRAS.items():
+        for requirement in found:
+            module = imported.get(requirement.name, requirement.name)
+            assert requirement.name not in core
+            assert module in EXTRA_OF or module in ("rrr-utils", "ipykernel"), f"{extra} has {requirement.name}"
+    for module, extra in EXTRA_OF.items():
+        assert module in {imported.get(requirement.name, requirement.name) for requirement in EXTRAS[extra]}
+    assert not {"krippendorff", "lime", "nbclient"} & {each.name for found in EXTRAS.values() for each in found}
+
+
+def test_pages_install_with_extras_that_there_are() -> None:
+    """Each `pip install ".[...]"` of README and book names extras of pyproject.toml, and a Keras model its own."""
+    pages = [PROJECT / "README.md", *sorted((PROJECT / "book").glob("*.md"))]
+    named = {page.name: re.findall(r"\.(?:/rrr)?\[([a-z,]+)\]\"", page.read_text(encoding="utf-8")) for page in pages}
+    for page, found in named.items():
+        assert {extra for text in found for extra in text.split(",")} <= set(EXTRAS), page
+    assert "keras" in named["README.md"]
+    assert {"keras", "study"} <= set(named["your-own-model.md"])
 
 
 def test_the_lock_names_hashes_and_no_host() -> None:
@@ -80,16 +114,22 @@ def test_conda_and_binder_use_the_same_python_and_the_same_pins() -> None:
 
 
 def test_the_range_of_pythons_is_the_same_everywhere() -> None:
-    """pyproject.toml, its classifiers, the set-up script and the public workflow name the same Pythons."""
+    """The classifiers, the set-up script and the public workflow name the same Pythons, from pyproject.toml's first.
+
+    Only the lock ends at one: the package says nothing about a Python that nobody has tried.
+    """
     supported = SpecifierSet(PROJECT_TABLE["requires-python"])
-    minors = [f"3.{minor}" for minor in range(8, 20) if supported.contains(f"3.{minor}.0")]
-    classifiers = [text.rsplit(" ", 1)[1] for text in PROJECT_TABLE["classifiers"] if "Python :: 3." in text]
+    minors = [text.rsplit(" ", 1)[1] for text in PROJECT_TABLE["classifiers"] if "Python :: 3." in text]
+    (lowest,) = supported
+    assert lowest.operator == ">="
+    assert lowest.version.startswith(f"{minors[0]}.")
     workflow = yaml.safe_load((PROJECT / ".github" / "workflows" / "test.yml").read_text(encoding="utf-8"))
     setup = (PROJECT / "workflow" / "setup.sh").read_text(encoding="utf-8")
-    assert classifiers == minors
     assert workflow["jobs"]["test"]["strategy"]["matrix"]["python"] == minors
-    first, last = (tuple(int(part) for part in minor.split(".")) for minor in (minors[0], minors[-1]))
-    assert f"{first} <= sys.version_info[:2] <= {last}" in setup
+    first = tuple(int(part) for part in lowest.version.split("."))
+    following = (3, int(minors[-1].split(".")[1]) + 1)
+    assert f"{first} <= sys.version_info[:3] < {following}" in setup
+    assert f"{minors[0]} ({lowest.version} or later)" in setup
     assert all(f"python{minor}" in setup for minor in minors)
 
 
@@ -127,7 +167,7 @@ def test_make_lists_its_targets_and_says_what_is_missing(tmp_path: Path) -> None
         script, cwd=tmp_path, env={**os.environ, "PYTHON": "/bin/false"}, capture_output=True, text=True
     )
     assert found.returncode == 1
-    assert "No Python 3.11, 3.12 or 3.13" in found.stderr
+    assert "No Python 3.11 (3.11.4 or later), 3.12 or 3.13" in found.stderr
     assert "tried: /bin/false" in found.stderr
     assert list(tmp_path.iterdir()) == []
 

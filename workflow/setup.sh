@@ -5,7 +5,7 @@
 set -eu
 
 suits() {
-    "$1" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null
+    "$1" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11, 4) <= sys.version_info[:3] < (3, 14))' 2>/dev/null
 }
 
 # pip's own settings (an index, a folder of packages) hold for uv as well.
@@ -52,7 +52,7 @@ if [ ! -x .venv/bin/python ] || ! suits .venv/bin/python; then
         fi
     done
     if [ -z "$chosen" ]; then
-        echo "No Python 3.11, 3.12 or 3.13 with the modules venv and ensurepip was found (tried: ${PYTHON:-python3.11 python3.12 python3.13 python3 python})." >&2
+        echo "No Python 3.11 (3.11.4 or later), 3.12 or 3.13 with the modules venv and ensurepip was found (tried: ${PYTHON:-python3.11 python3.12 python3.13 python3 python})." >&2
         echo "Install one, for example \`sudo apt install python3.12 python3.12-venv\`, or name one: make PYTHON=/path/to/python3.12 ..." >&2
         exit 1
     fi
