@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rrr_utils.choices import one_of
+from rrr_utils.common.choices import one_of
 
 LEVELS = ("nominal", "ordinal", "interval", "ratio")
 

@@ -120,10 +120,11 @@ def parse(source: str, name: str, where: str) -> Module:
         if is_for_types(node) or is_docstring(node) or _is_for_the_command_line(node):
             continue
         # With what to say where one fails, say.
-        plain = node.body if isinstance(node, ast.With) else [node]
-        if all(isinstance(each, ast.Import | ast.ImportFrom) for each in plain):
-            for each in plain:
-                note_import(each, module.imports, where)
+        inside = node.body if isinstance(node, ast.With) else [node]
+        imports = [each for each in inside if isinstance(each, ast.Import | ast.ImportFrom)]
+        if len(imports) == len(inside):
+            for imported in imports:
+                note_import(imported, module.imports, where)
             continue
         for inner in ast.walk(node):
             # Under `try`, say; inside functions they are followed where the function is.
