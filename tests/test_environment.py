@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from rrr_utils.extras import EXTRA_OF
+from rrr_utils.common.extras import EXTRA_OF
 
 PROJECT = tiny_study.PROJECT
 PYTHONS = ("3.11.7", "3.12.4", "3.13.1")
@@ -65,7 +65,7 @@ def test_the_lock_satisfies_what_the_project_asks_for(python: str, platform: tup
 
 
 def test_the_package_asks_for_no_more_than_it_needs() -> None:
-    """Extras are known to `rrr_utils.extras`, the core has none of their packages, and caps belong to the lock."""
+    """Extras are known to `rrr_utils.common.extras`, the core has none of them, and caps belong to the lock."""
     core = {requirement.name: requirement for requirement in map(Requirement, PROJECT_TABLE["dependencies"])}
     assert not [str(each) for each in core.values() if any(part.operator != ">=" for part in each.specifier)]
     imported = {"tensorflow-cpu": "tensorflow", "scikit-learn": "sklearn"}

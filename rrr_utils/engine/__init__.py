@@ -1,7 +1,8 @@
 """Passes through a network, as fast as this machine can; the one room that knows backends."""
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rrr_utils.common import lazy
 
 if TYPE_CHECKING:
     from rrr_utils.engine.passes import fastest, forward, start
@@ -16,11 +17,4 @@ _HOMES = {
 __all__ = ["fastest", "forward", "start"]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(f"rrr_utils.engine.{_HOMES[name]}"), name)
-    raise AttributeError(f"module 'rrr_utils.engine' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+__getattr__, __dir__ = lazy.face(__name__, _HOMES)

@@ -1,7 +1,8 @@
 """Figures: each is a function of a table (or of images, masks and maps) and computes nothing else."""
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rrr_utils.common import lazy
 
 if TYPE_CHECKING:
     from rrr_utils.figures.data import area_histogram, background_strip, picture_row
@@ -57,11 +58,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(f"rrr_utils.figures.{_HOMES[name]}"), name)
-    raise AttributeError(f"module 'rrr_utils.figures' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+__getattr__, __dir__ = lazy.face(__name__, _HOMES)

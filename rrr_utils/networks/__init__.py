@@ -1,7 +1,8 @@
 """Networks: built, adopted, cut and stacked."""
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rrr_utils.common import lazy
 
 if TYPE_CHECKING:
     from rrr_utils.networks.adoption import adopt
@@ -19,11 +20,4 @@ _HOMES = {
 __all__ = ["NETWORKS", "STRATEGIES", "Network", "adopt", "build"]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(f"rrr_utils.networks.{_HOMES[name]}"), name)
-    raise AttributeError(f"module 'rrr_utils.networks' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+__getattr__, __dir__ = lazy.face(__name__, _HOMES)

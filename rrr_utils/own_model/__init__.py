@@ -1,7 +1,8 @@
 """A model of one's own: examined, judged, reported."""
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rrr_utils.common import lazy
 
 if TYPE_CHECKING:
     from rrr_utils.own_model.examination import examine
@@ -16,11 +17,4 @@ _HOMES = {
 __all__ = ["Triage", "examine"]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(f"rrr_utils.own_model.{_HOMES[name]}"), name)
-    raise AttributeError(f"module 'rrr_utils.own_model' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+__getattr__, __dir__ = lazy.face(__name__, _HOMES)

@@ -1,7 +1,8 @@
 """Scores of a network's relevance on masks, image by image."""
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rrr_utils.common import lazy
 
 if TYPE_CHECKING:
     from rrr_utils.scoring.answers import answers_run
@@ -20,11 +21,4 @@ _HOMES = {
 __all__ = ["AvgScore", "answers_run", "score_run", "shift_run"]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(f"rrr_utils.scoring.{_HOMES[name]}"), name)
-    raise AttributeError(f"module 'rrr_utils.scoring' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+__getattr__, __dir__ = lazy.face(__name__, _HOMES)

@@ -1,7 +1,8 @@
 """Means with intervals, paired tests and summary tables, from the per-image tables of a study."""
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rrr_utils.common import lazy
 
 if TYPE_CHECKING:
     from rrr_utils.statistics.cohorts import COHORTS, cohort
@@ -51,11 +52,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(f"rrr_utils.statistics.{_HOMES[name]}"), name)
-    raise AttributeError(f"module 'rrr_utils.statistics' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+__getattr__, __dir__ = lazy.face(__name__, _HOMES)

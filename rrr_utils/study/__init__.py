@@ -1,7 +1,8 @@
 """How a study is described, run, kept and published."""
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rrr_utils.common import lazy
 
 if TYPE_CHECKING:
     from rrr_utils.study.study_file import Data, Model, Scoring, Stage, Study, StudyError, load
@@ -20,11 +21,4 @@ _HOMES = {
 __all__ = ["Data", "Model", "Scoring", "Stage", "Study", "StudyError", "load"]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(f"rrr_utils.study.{_HOMES[name]}"), name)
-    raise AttributeError(f"module 'rrr_utils.study' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+__getattr__, __dir__ = lazy.face(__name__, _HOMES)

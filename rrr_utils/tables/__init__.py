@@ -1,7 +1,8 @@
 """Tables: their schemas, written whole, read by name."""
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rrr_utils.common import lazy
 
 if TYPE_CHECKING:
     from rrr_utils.tables.parquet import read, write
@@ -15,11 +16,4 @@ _HOMES = {
 __all__ = ["read", "write"]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(f"rrr_utils.tables.{_HOMES[name]}"), name)
-    raise AttributeError(f"module 'rrr_utils.tables' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+__getattr__, __dir__ = lazy.face(__name__, _HOMES)

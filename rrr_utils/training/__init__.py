@@ -1,7 +1,8 @@
 """Training by stages, a checkpoint an epoch."""
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rrr_utils.common import lazy
 
 if TYPE_CHECKING:
     from rrr_utils.training.fit import train
@@ -16,11 +17,4 @@ _HOMES = {
 __all__ = ["Run", "train"]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(f"rrr_utils.training.{_HOMES[name]}"), name)
-    raise AttributeError(f"module 'rrr_utils.training' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+__getattr__, __dir__ = lazy.face(__name__, _HOMES)

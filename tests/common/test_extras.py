@@ -44,7 +44,8 @@ print(rrr.statistics.shift_table(shift, ["background"])["low"].round(3).tolist()
 
 def test_what_examining_reads_and_writes_needs_no_extra():
     """Images, masks, tables, statistics, verdicts, the report and its drawings are imported without any."""
-    names = ("prepared", "own_images", "datasets", "masks", "tables", "statistics", "verdicts", "report", "progress")
+    names = ("masks.prepared", "own_model.images", "datasets", "masks", "tables", "statistics", "statistics.verdicts")
+    names = (*names, "own_model.report", "common.progress")
     assert "fine" in without("".join(f"import rrr_utils.{name}\n" for name in names) + "print('fine')")
 
 
@@ -52,8 +53,8 @@ def test_what_examining_reads_and_writes_needs_no_extra():
     ("code", "what", "package", "extra"),
     [
         ("import rrr_utils; rrr_utils.examine", "rrr_utils.examine", "keras", "keras"),
-        ("import rrr_utils; rrr_utils.networks", "rrr_utils.networks", "keras", "keras"),
-        ("from rrr_utils import training", "rrr_utils.training", "keras", "keras"),
+        ("import rrr_utils; rrr_utils.networks.build", "rrr_utils.networks.build", "keras", "keras"),
+        ("from rrr_utils.training import Run", "rrr_utils.training.Run", "keras", "keras"),
         ("from rrr_utils.masks import openvino_model as m; m.load(None, (), ())", "DeepLab", "openvino", "masks"),
         ("from rrr_utils.masks import onnx_model as m; m._open(None)", "Mask R-CNN", "onnxruntime", "masks"),
         ("from rrr_utils.figures import style\nwith style.theme(): pass", "A figure", "seaborn", "study"),
@@ -64,7 +65,7 @@ def test_what_examining_reads_and_writes_needs_no_extra():
             "study",
         ),
         (
-            "from rrr_utils import run_notebook as m; m.execute(None, None, {})",
+            "from rrr_utils.study import run_notebook as m; m.execute(None, None, {})",
             "Running a notebook",
             "nbformat",
             "study",

@@ -4,7 +4,7 @@ import krippendorff
 import numpy as np
 import pytest
 
-from rrr_utils import seeds
+from rrr_utils.common import seeds
 from rrr_utils.statistics.krippendorff_alpha import LEVELS, alpha
 
 NAN = float("nan")

@@ -1,7 +1,8 @@
 """InfoDisent: a head of orthogonal channels, one pixel each, whose answer is a short sum (arXiv 2409.10329)."""
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from rrr_utils.common import lazy
 
 if TYPE_CHECKING:
     from rrr_utils.analyses.infodisent.checks import Exactness, exactness
@@ -45,11 +46,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(f"rrr_utils.analyses.infodisent.{_HOMES[name]}"), name)
-    raise AttributeError(f"module 'rrr_utils.analyses.infodisent' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+__getattr__, __dir__ = lazy.face(__name__, _HOMES)
