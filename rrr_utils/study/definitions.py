@@ -118,6 +118,13 @@ class _Canonical(ast.NodeTransformer):
     def visit_If(self, node: ast.If) -> Any:
         return None if is_for_types(node) else self.generic_visit(node)
 
+    def visit_With(self, node: ast.With) -> Any:
+        # What to say where an import fails: see `rrr_utils.common.extras.needed`.
+        said = ast.unparse(node.items[0].context_expr).startswith("needed(")
+        if said and all(isinstance(each, ast.Import | ast.ImportFrom) for each in node.body):
+            return None
+        return self.generic_visit(node)
+
     def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
         if not self.in_class:
             return self.visit(ast.Assign([node.target], node.value)) if node.value else None

@@ -103,6 +103,12 @@ MOVES = {
             "    # A comment.", "    from rrr_utils import helpers"
         ),
     },
+    "what to say where an import fails": {
+        "helpers": HELPERS,
+        "working": WORK.replace("import numpy as np\n", "").replace(
+            "    # A comment.", "    with needed('Work'):\n        import numpy as np"
+        ),
+    },
     "another way to import a library": {
         "helpers": HELPERS,
         "working": WORK.replace("import numpy as np", "from numpy import asarray").replace("np.asarray", "asarray"),
