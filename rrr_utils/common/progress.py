@@ -23,7 +23,8 @@ def track(iterable: Iterable[Item], what: str, total: int | None = None) -> Iter
     """Yield the items of ``iterable`` and show how many are done.
 
     With the environment variable ``RRR_PROGRESS`` (a file's path) the state is written there at most once a second;
-    otherwise there is a bar on stderr, if that is a terminal or somebody's notebook, unless ``TQDM_DISABLE`` is set.
+    otherwise there is a bar on stderr, if that is a terminal or somebody's notebook, unless ``TQDM_DISABLE`` is set or
+    pytest runs the notebook (nbval): nobody looks then, and what is printed counts as an output.
     Calls may be nested. ``total`` defaults to the length; without a length only the count is shown.
     """
     global _depth
@@ -80,7 +81,8 @@ def read(path: Path | str) -> tuple[float, str]:
 def _look(level: int) -> dict[str, Any]:
     """Return how tqdm shows the bar of a level."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    if type(shell).__name__ == "ZMQInteractiveShell" and not os.environ.get("TQDM_DISABLE"):
+    unseen = os.environ.get("TQDM_DISABLE") or "PYTEST_VERSION" in os.environ
+    if type(shell).__name__ == "ZMQInteractiveShell" and not unseen:
         # A cell cannot move its cursor up, so the outermost bar stands alone, and it must not stay in the outputs.
         return {"disable": level > 0, "leave": False}
     return {"disable": None, "position": level, "leave": level == 0}
