@@ -190,8 +190,8 @@ def slow(monkeypatch, costs):
         clock[0] += (costs.pop(0) if costs else 1.0) * len(pictures)
         return score(network, pictures, *rest)
 
-    monkeypatch.setattr(scoring, "score_images", timed)
-    monkeypatch.setattr(scoring.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr("rrr_utils.scoring.callback.score_images", timed)
+    monkeypatch.setattr("rrr_utils.scoring.callback.time.perf_counter", lambda: clock[0])
 
 
 def test_the_callback_keeps_to_its_budget_by_fewer_images(monkeypatch):
