@@ -16,13 +16,23 @@ class NotDone(RuntimeError):
     """A job whose results another one needs and that is not done; the message is its name."""
 
 
-def why_not_done(job: Job, folder: Path, elsewhere: Mapping[str, Any] = _NOTHING) -> str:
+def provenance(job: Job, folder: Path, elsewhere: Mapping[str, Any] = _NOTHING) -> dict[str, Any]:
+    """Return what decides the results of ``job``, run now (see :func:`rrr_utils.study.stamps.provenance`).
+
+    Raises ``NotDone`` as :func:`inputs_of` does. Inputs and code are hashed, so whoever needs it twice keeps it.
+    """
+    return stamps.provenance(template(job), job.parameters, inputs_of(job, folder, elsewhere))
+
+
+def why_not_done(
+    job: Job, folder: Path, elsewhere: Mapping[str, Any] = _NOTHING, made_of: Mapping[str, Any] | None = None
+) -> str:
     """Return why ``job`` of the study in ``folder`` has to be run, or "" if its stamp says that it is done.
 
-    ``elsewhere``: see :func:`inputs_of`.
+    ``elsewhere``: see :func:`inputs_of`. ``made_of`` is the job's :func:`provenance`, where that is at hand.
     """
     try:
-        expected = stamps.provenance(template(job), job.parameters, inputs_of(job, folder, elsewhere))
+        expected = provenance(job, folder, elsewhere) if made_of is None else made_of
     except NotDone as error:
         return f"{WAITS}{error}"
     return stamps.stale(folder / job.stamp, folder / f"{job.name}.ipynb", expected, job.outputs)

@@ -29,13 +29,16 @@ def run(
     stamp: Path | str,
     outputs: Sequence[str] = (),
     inputs: Mapping[str, Any] | None = None,
+    *,
+    made_of: Mapping[str, Any] | None = None,
 ) -> None:
     """Run ``notebook`` with ``parameters`` and leave the executed notebook in ``output`` and its ``stamp``.
 
     ``outputs`` are the files and folders that it promises, relative to the folder of ``output``; ``inputs`` are hashes
-    of what it reads. The stamp is written last: while it is missing or torn, the run is not done. What a run of the
-    same parameters, code and inputs left behind, interrupted or with other code for its figures, is kept, so that the
-    notebook can go on from it; what any other run left is deleted first.
+    of what it reads, or ``made_of`` is the run's whole provenance, where that is at hand. The stamp is written last:
+    while it is missing or torn, the run is not done. What a run of the same parameters, code and inputs left behind,
+    interrupted or with other code for its figures, is kept, so that the notebook can go on from it; what any other run
+    left is deleted first.
 
     Raises
     ------
@@ -50,7 +53,8 @@ def run(
     """
     notebook, output, stamp = Path(notebook), Path(output), Path(stamp)
     check_parameters(notebook, parameters)
-    made_of = stamps.provenance(notebook, parameters, inputs or {})
+    if made_of is None:
+        made_of = stamps.provenance(notebook, parameters, inputs or {})
     output.parent.mkdir(parents=True, exist_ok=True)
     begun = output.with_name(f".{output.stem}.begun.json")
     with _full_disk_explained(output):

@@ -43,7 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         environment(now_file(folder, job))
         state = state_file(folder, job)
         with _alone(folder / f"{job.name}.ipynb"):
-            reason = job_state.why_not_done(job, folder)
+            made_of = job_state.provenance(job, folder)
+            reason = job_state.why_not_done(job, folder, made_of=made_of)
             if not reason:
                 (folder / job.stamp).touch()
                 print(f"{job.name} is up to date.")
@@ -51,14 +52,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return 0
             print(f"{job.name}: {reason}.")
             _note(state, state="running", began=began, pid=os.getpid())
-            inputs = job_state.inputs_of(job, folder)
             run_notebook.run(
                 job_state.template(job),
                 folder / f"{job.name}.ipynb",
                 job.parameters,
                 folder / job.stamp,
                 job.outputs,
-                inputs,
+                made_of=made_of,
             )
             _note(state, state="done", seconds=round(time.time() - began, 1))
         print(f"{job.name} is done in {time.time() - began:.0f} s.")

@@ -1,0 +1,39 @@
+"""The process of one job: what it computes before its notebook starts, and how it ends."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tiny_study
+
+from rrr_utils.study import run_notebook, stamps, worker
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the file of the tiny study, in a project of its own; this process keeps its environment."""
+    monkeypatch.setenv("RRR_ROOT", str(tmp_path))
+    monkeypatch.delenv("RRR_RUNS", raising=False)
+    monkeypatch.delenv("RRR_LAUNCHER", raising=False)
+    monkeypatch.setattr(worker, "environment", lambda progress: None)
+    return tiny_study.project(tmp_path)
+
+
+def test_what_a_job_is_made_of_is_found_out_once(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The provenance that says why a job has to run is the one that its stamp gets."""
+    found: list[dict[str, Any]] = []
+    given: list[dict[str, Any]] = []
+    real = stamps.provenance
+    monkeypatch.setattr(stamps, "provenance", lambda *asked: found.append(real(*asked)) or found[-1])
+    monkeypatch.setattr(run_notebook, "run", lambda *asked, made_of: given.append(made_of))
+    assert worker.main([str(study), "first/01-masking"]) == 0
+    assert len(found) == 1
+    assert given == found
+    assert found[0]["parameters"]["data"] == "first"
+
+
+def test_a_job_whose_needs_are_not_done_names_them(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It ends with the status of an error and the job that has to come first, and runs nothing."""
+    assert worker.main([str(study), "first/small/head/masked/02-fine-tuning"]) == 1
+    assert "first/01-masking" in capsys.readouterr().err
+    assert not list(study.parents[1].rglob("*.stamp.json"))
