@@ -9,9 +9,10 @@ PYTHON ?=
 KERAS_BACKEND ?= tensorflow
 VENV := .venv$(if $(filter-out tensorflow,$(KERAS_BACKEND)),-$(KERAS_BACKEND))
 BIN := $(VENV)/bin/python
+RRR := $(VENV)/bin/rrr
 READY := $(VENV)/.ready
 FILE = studies/$(STUDY).yaml
-LAUNCH = --jobs $(JOBS) --threads $(THREADS) --profile $(PROFILE)
+LAUNCH = --jobs $(JOBS) --threads $(THREADS)
 
 # What libraries read to learn how many threads they may use; one each, so that results do not depend on the machine.
 export RRR_THREADS = $(THREADS)
@@ -45,29 +46,29 @@ help: ## this list
 	@echo "PROFILE=default (of workflow/profiles), KERAS_BACKEND=jax, PYTHON=python3.12, RRR_DATA_DIR (real data), RRR_RUNS (where runs go)"
 
 study: $(READY) ## run a study and build its book
-	@$(BIN) workflow/launch.py run "$(FILE)" $(LAUNCH)
-	@$(BIN) workflow/build_book.py study "$(FILE)"
+	@$(RRR) study run "$(FILE)" $(LAUNCH) --profile "$(PROFILE)"
+	@$(RRR) study book "$(FILE)"
 
 test: $(READY) lint ## check everything
 	@echo "== Unit tests"
 	$(BIN) -m pytest tests $(SPREAD)
 	@echo "== The smoke study"
-	@$(BIN) workflow/launch.py run studies/smoke.yaml $(LAUNCH)
+	@$(RRR) study run studies/smoke.yaml $(LAUNCH) --profile "$(PROFILE)"
 	@echo "== The notebooks: their outputs are computed again and compared"
 	@rm -rf build/nbval
 	RRR_RUNS="$(CURDIR)/build/nbval" TQDM_DISABLE=1 $(BIN) -m pytest --nbval --nbval-current-env --nbval-cell-timeout 900 notebooks book/*.ipynb
 	@echo "== The book: every warning is an error"
-	@$(BIN) workflow/build_book.py committed
+	@$(RRR) study book
 	@echo "All tests passed."
 
 test-backends: .venv-jax/.ready ## unit tests with Keras on JAX, in .venv-jax; its maps and losses against TensorFlow's
 	KERAS_BACKEND=jax .venv-jax/bin/python -m pytest -m "not slow" -k "$(TOO_LARGE)" $(foreach each,$(ON_BACKENDS),tests/$(dir $(each))test_$(notdir $(each)).py)
 
 plan: $(READY) ## the jobs of a study, what is done, and what the rest costs
-	@$(BIN) workflow/launch.py plan "$(FILE)" $(LAUNCH)
+	@$(RRR) study plan "$(FILE)" $(LAUNCH)
 
 book: $(READY) ## build the book as it is committed
-	@$(BIN) workflow/build_book.py committed
+	@$(RRR) study book
 
 serve: book ## build the book and show it at http://localhost:8000 (PORT)
 	@echo "The book is at http://localhost:$(PORT); stop with Ctrl-C."
@@ -77,7 +78,7 @@ lab: $(READY) ## open the notebooks in JupyterLab
 	$(BIN) -m jupyterlab notebooks
 
 notebooks: $(READY) ## execute the notebooks in place, in order, with their defaults
-	@$(BIN) workflow/notebooks.py
+	@$(RRR) study notebooks
 
 # Both cores, unless THREADS says otherwise.
 bench bench-quick: THREADS = 2
@@ -122,16 +123,16 @@ lock: $(READY) ## resolve requirements.in into requirements.lock
 	@PYTHON="$(PYTHON)" sh workflow/setup.sh lock
 
 publish: $(READY) ## copy a study's executed notebooks and tables to where the committed book reads them
-	@$(BIN) workflow/build_book.py publish "$(FILE)"
+	@$(RRR) study publish "$(FILE)"
 
 recompute: $(READY) ## compute one row of a published table again (STUDY, TABLE=scores, ROW=number; any row without it)
-	@$(BIN) -m rrr_utils.study.recompute "$(FILE)" $(or $(TABLE),scores) $(if $(ROW),--row "$(ROW)") $(if $(filter yes,$(PLAN)),--plan)
+	@$(RRR) study recompute "$(FILE)" $(or $(TABLE),scores) $(if $(ROW),--row "$(ROW)") $(if $(filter yes,$(PLAN)),--plan)
 
 viewer: $(READY) ## draw the book's viewer from the run of a study (STUDY=viewer); needs RRR_DATA_DIR
-	$(BIN) -m rrr_utils.study.viewer studies/$(if $(filter file,$(origin STUDY)),viewer,$(STUDY)).yaml --out book/published/viewer/viewer.html
+	$(RRR) study viewer studies/$(if $(filter file,$(origin STUDY)),viewer,$(STUDY)).yaml --out book/published/viewer/viewer.html
 
 validate: $(READY) ## compute every notebook and page again and say which outputs were compared
-	@$(BIN) workflow/validate.py
+	@$(RRR) study validate
 
 venv: $(READY) ## make .venv with the locked packages
 

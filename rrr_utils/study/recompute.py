@@ -1,4 +1,4 @@
-"""One row of a published table, computed again: `python -m rrr_utils.study.recompute studies/demo.yaml scores`.
+"""One row of a published table, computed again: `rrr study recompute demo scores`.
 
 Tables of a study's runs are dealt with here; a model of a zoo (table `zoo_models`) by :mod:`rrr_utils.study.remake`.
 """
@@ -69,7 +69,7 @@ class Again:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Compute the row that the command line names; return 0, 1 if a value or weight differs, 2 if nothing was done."""
-    parser = argparse.ArgumentParser(prog="python -m rrr_utils.study.recompute", description=__doc__)
+    parser = argparse.ArgumentParser(prog="rrr study recompute", description=__doc__)
     parser.add_argument("study", type=Path, help="a study file, for example studies/demo.yaml")
     parser.add_argument(
         "table", nargs="?", default="scores", help=f"one of {', '.join((*VALUES, ZOO))} (default: scores)"

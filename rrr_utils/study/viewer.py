@@ -1,10 +1,8 @@
 """A part of a page to look at maps with: choose image, explainer and training, and slide through the epochs."""
 
-import argparse
 import base64
 import io
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -266,24 +264,11 @@ def _still_text(shown: Shown, scores: NDArray[np.float64]) -> str:
     return f"Maps of the first images after epoch {shown.epochs[-1]}. " + ". ".join(told) + "."
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the viewer of a study's run; return 0, or 1 with the reason on stderr."""
-    parser = argparse.ArgumentParser(prog="python -m rrr_utils.study.viewer", description=__doc__)
-    parser.add_argument("study", type=Path, help="a study file, whose trainings have run")
-    parser.add_argument("--out", type=Path, required=True, help="where the HTML goes")
-    parser.add_argument("--data", help="the data set; default: the study's first")
-    parser.add_argument("--network", help="the network; default: the first that is trained on it")
-    parser.add_argument("--images", type=int, default=6, help="how many test images (default: 6)")
-    chosen = parser.parse_args(arguments)
-    try:
-        shown = gather(study.load(chosen.study), chosen.images, chosen.data, chosen.network)
-        files.write_text(chosen.out, html(shown, chosen.out.stem))
-    except (ValueError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    print(f"{chosen.out}: {chosen.out.stat().st_size:,} bytes")
-    return 0
+def write(path: Path, out: Path, data: str | None = None, network: str | None = None, images: int = 6) -> None:
+    """Write the viewer of the run of the study in the file ``path`` to ``out``.
 
-
-if __name__ == "__main__":
-    sys.exit(main())
+    By default it shows the study's first data set and the first network that is trained on it, on six test images.
+    Raises as :func:`gather` and :func:`rrr_utils.study.study_file.load` do.
+    """
+    shown = gather(study.load(path), images, data, network)
+    files.write_text(out, html(shown, out.stem))

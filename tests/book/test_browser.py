@@ -8,12 +8,13 @@ import functools
 import gzip
 import os
 import shutil
-import sys
 from urllib.parse import unquote, urldefrag, urlsplit
 
 import browser
 import pytest
 import tiny_study
+
+from rrr_utils.study import book as built
 
 PROJECT = tiny_study.PROJECT
 AUDIT = (PROJECT / "tests" / "book" / "audit.js").read_text(encoding="utf-8")
@@ -28,9 +29,6 @@ STILL = """(() => {
   document.head.append(Object.assign(document.createElement("style"), { textContent: still }));
   return new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))));
 })()"""
-
-sys.path.insert(0, str(PROJECT / "workflow"))
-import build_book  # noqa: E402
 
 pytestmark = pytest.mark.slow
 
@@ -49,7 +47,7 @@ def chrome(tmp_path_factory):
 @pytest.fixture(scope="module")
 def book():
     """The folder of the committed book; built unless the one that is there is of these sources."""
-    assert build_book.committed() == 0
+    assert built.committed() == 0
     return PROJECT / "_build" / "html"
 
 

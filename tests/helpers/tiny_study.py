@@ -12,6 +12,7 @@ from rrr_utils.study import jobs
 from rrr_utils.study import study_file as study
 
 PROJECT = Path(__file__).resolve().parents[2]
+COMMAND = (sys.executable, "-m", "rrr_utils.cli", "study")
 
 STUDY = """
 name: tiny
@@ -110,9 +111,9 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
 
 
 def launch(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-    """Run ``workflow/launch.py`` on the project in ``folder`` and return what came of it."""
+    """Run ``rrr study`` on the project in ``folder`` and return what came of it."""
     return subprocess.run(
-        [sys.executable, str(PROJECT / "workflow" / "launch.py"), *arguments],
+        [*COMMAND, *arguments],
         env=environment(folder, **more),
         cwd=folder,
         capture_output=True,

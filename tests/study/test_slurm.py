@@ -95,12 +95,3 @@ def test_a_study_runs_through_slurm(tmp_path, cluster):
     )
     assert again.returncode == 0, again.stdout + again.stderr
     assert len(submitted(cluster)) == len(asked), "what was done was submitted again"
-
-
-def test_an_unknown_profile_is_told_with_those_that_there_are(tmp_path):
-    """A misspelt profile stops before anything starts."""
-    path = tiny_study.project(tmp_path / "project")
-    ran = tiny_study.launch(tmp_path / "project", "run", str(path), "--profile", "slrm")
-    assert ran.returncode == 1
-    assert "Did you mean 'slurm'" in ran.stderr
-    assert not (tmp_path / "project" / "runs" / "tiny" / ".logs").exists()

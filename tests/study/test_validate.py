@@ -1,19 +1,17 @@
 """What `make validate` says was compared, and what it finds."""
 
-import sys
 from pathlib import Path
 
 import nbformat
 import pandas as pd
+import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
+from rrr_utils.study import validate
 from rrr_utils.tables import parquet as tables
 from rrr_utils.tables import results
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "workflow"))
-import validate  # noqa: E402
-
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
 
@@ -94,9 +92,8 @@ def test_published_figures_are_compared_whole():
         assert not tags & validate.IGNORED
 
 
-def test_a_name_that_fits_nothing_is_said_with_those_that_there_are(capsys):
+def test_a_name_that_fits_nothing_is_said_with_those_that_there_are():
     """One wrong name among right ones stops it before anything is computed."""
-    assert validate.main(["claims", "clams"]) == 1
-    told = capsys.readouterr().err
-    assert "has clams in its name" in told
-    assert "  book/claims.ipynb" in told
+    with pytest.raises(ValueError, match="has clams in its name") as caught:
+        validate.compare(["claims", "clams"])
+    assert "  book/claims.ipynb" in str(caught.value)

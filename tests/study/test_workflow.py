@@ -48,29 +48,6 @@ def test_snakemake_plans_every_study(tmp_path: Path) -> None:
         assert totals == {str(len(jobs.of(study.load(path))) + 1)}, path
 
 
-def test_the_plan_names_each_job_with_state_and_cost(tmp_path: Path) -> None:
-    """Before anything starts, every job stands there with its passes, training images, time, disk and state."""
-    path = tiny_study.project(tmp_path)
-    shown = tiny_study.launch(tmp_path, "plan", str(path), "--jobs", "3").stdout
-    for job in jobs.of(study.load(path)):
-        line = next(line for line in shown.splitlines() if line.startswith(f"{job.name} "))
-        assert f" {job.cost.passes:,} " in line
-        assert f" {job.cost.training_images:,} " in line
-        assert line.endswith("not run yet" if job.kind == "masking" else "waits for first/01-masking")
-    assert "all: 6 jobs" in shown
-    assert "with 3 at once" in shown
-    assert not (tmp_path / "runs").exists()
-
-
-def test_an_unknown_study_is_refused_with_the_nearest_name(tmp_path: Path) -> None:
-    """A misspelt study ends with one clear line, not with a traceback."""
-    tiny_study.project(tmp_path)
-    found = tiny_study.launch(tmp_path, "run", "studies/tidy.yaml")
-    assert found.returncode == 1
-    assert "Did you mean 'tiny'" in found.stderr
-    assert "Traceback" not in found.stderr
-
-
 @pytest.mark.slow
 def test_a_study_runs_to_its_end_and_a_second_run_does_nothing(whole: tuple[Path, str]) -> None:
     """All jobs are done and told; run again, none starts and no file changes."""
@@ -97,7 +74,7 @@ def test_killed_anywhere_it_goes_on_and_ends_with_the_same_bytes(whole: tuple[Pa
         return computed.read_text().split() if computed.exists() else []
 
     def start() -> subprocess.Popen[str]:
-        command = [sys.executable, str(WORKFLOW / "launch.py"), "run", str(path)]
+        command = [*tiny_study.COMMAND, "run", str(path)]
         environment = tiny_study.environment(tmp_path, TINY_EPOCH="0.4")
         return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -191,16 +168,16 @@ def test_the_book_of_a_study_is_built_beside_its_run(whole: tuple[Path, str], tm
     book.cells[0].source = "# Edited after the run"
     nbformat.write(book, template)
     before = _tracked(folder)
-    first = _book(folder, "study", "studies/tiny.yaml")
+    first = tiny_study.launch(folder, "book", "studies/tiny.yaml")
     assert first.returncode == 0, first.stdout + first.stderr
     page = folder / "runs/tiny/book/_build/html/index.html"
     assert f"Open the book: {page.resolve().as_uri()}" in first.stdout
     assert "Edited after the run" in (page.parent / "book/published/tiny/04-figures.html").read_text()
     assert "Scoring: first, small, dense, masked" in (page.parent / "book/method.html").read_text()
     assert _tracked(folder) == before
-    assert "is up to date" in _book(folder, "study", "studies/tiny.yaml").stdout
+    assert "is up to date" in tiny_study.launch(folder, "book", "studies/tiny.yaml").stdout
 
-    assert _book(folder, "publish", "studies/tiny.yaml").returncode == 0
+    assert tiny_study.launch(folder, "publish", "studies/tiny.yaml").returncode == 0
     published = sorted(path.name for path in (folder / "book" / "published" / "tiny").iterdir())
     assert published == [
         "01-masking--first.ipynb",
@@ -214,48 +191,17 @@ def test_the_book_of_a_study_is_built_beside_its_run(whole: tuple[Path, str], tm
     assert summary.read_bytes() == (folder / "runs/tiny/summary/summary.csv").read_bytes()
 
     (folder / "book" / "method.md").write_text("# Method\n\n[gone](gone.md)\n")
-    broken = _book(folder, "study", "studies/tiny.yaml")
+    broken = tiny_study.launch(folder, "book", "studies/tiny.yaml")
     assert broken.returncode == 1, "a warning is an error"
     assert "counts as not built" in broken.stderr
 
     # Of a study that is not complete, what is done is published, with the figures of the runs that are scored.
     (folder / "runs" / "tiny" / "04-figures.stamp.json").unlink()
-    found = _book(folder, "publish", "studies/tiny.yaml").stdout
+    found = tiny_study.launch(folder, "publish", "studies/tiny.yaml").stdout
     assert "not published, not done: 04-figures" in found
     assert "figures of 1 of 1 runs" in found
     assert sorted(path.name for path in (folder / "book" / "published" / "tiny").iterdir()) == published
     assert not (folder / "runs" / "tiny" / "04-figures.stamp.json").exists()
-
-
-def test_a_book_needs_a_complete_study(tmp_path: Path) -> None:
-    """Without the figures there is nothing to show: the error says what to do."""
-    tiny_study.project(tmp_path)
-    for what, words in (("study", "is not complete: 6 job"), ("publish", "nothing to publish")):
-        found = _book(tmp_path, what, "studies/tiny.yaml")
-        assert found.returncode == 1
-        assert words in found.stderr
-
-
-def test_the_time_left_follows_what_was_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Jobs of 10 s planned each: when four took 20 s, the other two are expected to take 10 to 20 s each."""
-    monkeypatch.syspath_prepend(str(WORKFLOW))
-    import display
-
-    every = jobs.of(study.load(tiny_study.project(tmp_path)))
-    shown = display.Display(tmp_path, every, {job.name: 10.0 for job in every}, slots=1)
-    assert shown.time_left({}) == 60
-    shown.ended = {job.name: 20.0 for job in every[:4]}
-    assert 2 * 10 < shown.time_left({}) <= 2 * 20
-    running = {every[4].name: {"state": "running", "began": time.time() - 5}}
-    assert shown.time_left(running) == pytest.approx(shown.time_left({}) - 5, abs=0.5)
-    assert [display.duration(s) for s in (3, 200, 9000, 300000)] == ["3 s", "3 min", "2.5 h", "3.5 d"]
-    assert [display.size(b) for b in (2_000, 3_000_000, 1.25e9)] == ["2 kB", "3.0 MB", "1.2 GB"]
-
-
-def _book(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(WORKFLOW / "build_book.py"), *arguments]
-    environment = tiny_study.environment(folder)
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=240)
 
 
 def _copy(source: Path, target: Path) -> Path:

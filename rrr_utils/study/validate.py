@@ -1,6 +1,5 @@
-"""Compute every notebook and page again, and say which outputs were compared: `make validate`."""
+"""Every notebook and page, computed again, and which of their outputs were compared: `rrr study validate`."""
 
-import argparse
 import os
 import shutil
 import subprocess
@@ -40,12 +39,12 @@ class Cell(NamedTuple):
     verdict: str
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Compute and compare; return pytest's status: 0 if all outputs are the same."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("only", nargs="*", help="parts of the names of some notebooks; default: all")
-    parser.add_argument("--list", action="store_true", help="say what would be compared, and compute nothing")
-    chosen = parser.parse_args(arguments)
+def compare(only: Sequence[str] = (), compute: bool = True) -> int:
+    """Compute and compare; return pytest's status: 0 if all outputs are the same.
+
+    ``only`` are parts of the names of some notebooks and pages. Without ``compute`` it is only said what would be
+    compared. Raises ``ValueError`` with all names if one of ``only`` is in none of them.
+    """
     root, folder = paths.root(), paths.root() / "build" / "validate"
     found = [
         *((path, path) for path in sorted((root / "notebooks").glob("*.ipynb"))),
@@ -53,21 +52,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         *((path, folder / "pages" / f"{path.parent.name}-{path.name}") for path in _figures(root)),
     ]
     names = [str(source.relative_to(root)) for source, _ in found]
-    unknown = [part for part in chosen.only if not any(part in name for name in names)]
+    unknown = [part for part in only if not any(part in name for name in names)]
     if unknown:
-        print(
+        raise ValueError(
             f"No notebook or page that computes something has {' or '.join(unknown)} in its name. There are:\n  "
-            + "\n  ".join(names),
-            file=sys.stderr,
+            + "\n  ".join(names)
         )
-        return 1
     shutil.rmtree(folder, ignore_errors=True)
-    found = [pair for pair, name in zip(found, names) if not chosen.only or any(part in name for part in chosen.only)]
+    found = [pair for pair, name in zip(found, names) if not only or any(part in name for part in only)]
     for source, place in found:
         if source != place:
             files.write_text(place, executed.text(_unmarked(source)))
             _lay_out(source, folder / "runs")
-    status, failed = (0, None) if chosen.list else _run([place for _, place in found], folder)
+    status, failed = _run([place for _, place in found], folder) if compute else (0, None)
     for source, place in found:
         _say(source.relative_to(root), cells(place), None if failed is None else failed[place])
     return status
@@ -148,7 +145,3 @@ def _say(name: Path, found: Sequence[Cell], failed: Sequence[int] | None) -> Non
     for cell in found:
         verdict = "DIFFERS" if cell.number in (failed or ()) else cell.verdict
         print(f"  cell {cell.number:>2}  {verdict:<47}  {', '.join(cell.kinds)}  | {cell.first_line}")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

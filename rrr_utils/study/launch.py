@@ -1,45 +1,52 @@
-"""Plan a study, or run it: `python workflow/launch.py {plan,run} studies/demo.yaml`."""
+"""A study, planned or run: `rrr study plan demo`, `rrr study run demo`."""
 
-import argparse
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-from display import Display, duration, size
-
 from rrr_utils.common import choices, files, paths
 from rrr_utils.study import costs, job_state, jobs, worker
 from rrr_utils.study import study_file as study
+from rrr_utils.study.display import Display, duration, size
 
-HERE = Path(__file__).resolve().parent
+# The Snakefile and its profiles: beside the package in a clone of the project, no part of an installed one.
+WORKFLOW = Path(__file__).resolve().parents[2] / "workflow"
 
 
-def main() -> int:
-    """Do what the command line asks; return 0, or 1 with the reason on stderr."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("plan", "run"))
-    parser.add_argument("study", type=Path, help="a study file")
-    parser.add_argument("--jobs", type=int, default=0, help="notebooks at once (default: one for each core)")
-    parser.add_argument("--threads", type=int, default=1, help="threads of each notebook; part of the provenance")
-    parser.add_argument("--profile", default="default", help="a folder of workflow/profiles, or a path to one")
-    chosen = parser.parse_args()
-    # Before NumPy is imported, which reads them once.
-    os.environ.update(dict.fromkeys(worker.THREADS, str(chosen.threads)))
-    slots = chosen.jobs or max(_cores() // chosen.threads, 1)
-    try:
-        plan = study.load(chosen.study)
-        if chosen.what == "plan":
-            _print_plan(plan, slots, chosen.threads)
-            return 0
-        folder = paths.runs() / plan.name
-        profile = _profile(chosen.profile)
-        with files.exclusive_lock(folder / ".lock", f"Study {plan.name}"):
-            return _run(plan, chosen.study.resolve(), folder, slots, chosen.threads, profile)
-    except (ValueError, RuntimeError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 1
+def plan(path: Path, at_once: int = 0, threads: int = 1) -> int:
+    """Print the jobs of the study in the file ``path``, what is done, and what each costs; return 0.
+
+    ``at_once`` notebooks run at a time, each with so many ``threads``; 0 stands for one for each core. Raises
+    ``StudyError`` as :func:`rrr_utils.study.study_file.load` does.
+    """
+    slots = _slots(at_once, threads)
+    _print_plan(study.load(path), slots, threads)
+    return 0
+
+
+def run(path: Path, at_once: int = 0, threads: int = 1, profile: str = "default") -> int:
+    """Run what is left of the study in the file ``path`` and show how far it is.
+
+    ``profile`` is one of Snakemake's: a folder of ``workflow/profiles`` by its name, or a path. ``threads`` is part of
+    the provenance. Return 0; 1 if a job failed, with its error on stderr; 130 if it was interrupted. Raises
+    ``ValueError`` for a bad study or profile, ``FileNotFoundError`` where there is no workflow, and ``RuntimeError`` if
+    the study is already running.
+    """
+    slots = _slots(at_once, threads)
+    asked = study.load(path)
+    if not (WORKFLOW / "Snakefile").is_file():
+        raise FileNotFoundError(f"There is no {WORKFLOW / 'Snakefile'}. A study is run in a clone of the project.")
+    folder, known = paths.runs() / asked.name, _profile(profile)
+    with files.exclusive_lock(folder / ".lock", f"Study {asked.name}"):
+        return _run(asked, path.resolve(), folder, slots, threads, known)
+
+
+def _slots(at_once: int, threads: int) -> int:
+    """Return how many notebooks run at once, and set the number of threads before NumPy, which reads it once."""
+    os.environ.update(dict.fromkeys(worker.THREADS, str(threads)))
+    return at_once or max(_cores() // threads, 1)
 
 
 def _print_plan(plan: study.Study, slots: int, threads: int) -> None:
@@ -90,7 +97,7 @@ def _run(plan: study.Study, path: Path, folder: Path, slots: int, threads: int, 
     log = folder / ".logs" / "snakemake.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     command = [
-        *(sys.executable, "-m", "snakemake", "--snakefile", str(HERE / "Snakefile"), "--directory", str(folder)),
+        *(sys.executable, "-m", "snakemake", "--snakefile", str(WORKFLOW / "Snakefile"), "--directory", str(folder)),
         *("--workflow-profile", str(profile), "--nocolor"),
         *(("--cores", str(slots * threads)) if profile.name == "default" else ("--jobs", str(slots))),
         *("--config", f"study={path}", f"threads={threads}", f"python={sys.executable}"),
@@ -128,7 +135,7 @@ def _run(plan: study.Study, path: Path, folder: Path, slots: int, threads: int, 
 
 def _profile(name: str) -> Path:
     """Return the folder of a profile, by its name or its path."""
-    own = HERE / "profiles"
+    own = WORKFLOW / "profiles"
     found = own / name if (own / name).is_dir() else Path(name).resolve()
     if not (found / "config.yaml").is_file():
         known = sorted(each.name for each in own.iterdir())
@@ -166,7 +173,3 @@ def _wall(left: list[jobs.Job], factor: float, slots: int) -> float:
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,6 +1,5 @@
-"""Build the book, or publish a run into it: `python workflow/build_book.py {committed,study,publish} [STUDY FILE]`."""
+"""The book, built as it is committed or of a run; and a run, published into it: `rrr study book`, `... publish`."""
 
-import argparse
 import hashlib
 import shutil
 import subprocess
@@ -37,24 +36,6 @@ _TITLES = {
     "11-remedies": "Remedies",
     "12-infodisent": "Disentangled heads",
 }
-
-
-def main() -> int:
-    """Do what the command line asks; return 0, or 1 with the reason on stderr."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("committed", "study", "publish"))
-    parser.add_argument("study", type=Path, nargs="?", help="a study file")
-    chosen = parser.parse_args()
-    if chosen.what != "committed" and chosen.study is None:
-        parser.error(f"{chosen.what} needs a study file, for example studies/{WHOLE_BOOK}.yaml")
-    try:
-        if chosen.what == "committed":
-            return committed()
-        plan = study.load(chosen.study)
-        return book_of(plan) if chosen.what == "study" else publish(plan)
-    except (ValueError, RuntimeError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 1
 
 
 def committed() -> int:
@@ -234,7 +215,3 @@ def _digest(source: Path, names: Iterable[str] = (".",)) -> str:
 
 def _announce(output: Path) -> None:
     print(f"Open the book: {(output / '_build' / 'html' / 'index.html').resolve().as_uri()}")
-
-
-if __name__ == "__main__":
-    sys.exit(main())
