@@ -1,18 +1,27 @@
 """The command line: what it is called by, how it ends, and that what pages and messages name is there."""
 
+import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import click
+import pandas as pd
 import pytest
 import tiny_study
 from click.testing import CliRunner
 
+import rrr_utils
 from rrr_utils import cli
 from rrr_utils.study import launch, worker
+
+PROJECT = tiny_study.PROJECT
+PAGES = [PROJECT / name for name in ("README.md", "CONTRIBUTING.md", "data/README.md")]
+PAGES += (PROJECT / "book").glob("*.md")
 
 
 def commands(group: click.Group, *before: str) -> Iterator[tuple[str, ...]]:
@@ -25,6 +34,14 @@ def commands(group: click.Group, *before: str) -> Iterator[tuple[str, ...]]:
 
 def rrr(*words: str) -> Any:
     return CliRunner().invoke(cli.main, words)
+
+
+def parse(words: list[str]) -> None:
+    """Read a command line as far as running it; raise ``KeyError`` or ``click.UsageError`` if there is none such."""
+    command: click.Command = cli.main
+    while isinstance(command, click.Group):
+        command, words = command.commands[words[0]], words[1:]
+    command.make_context("rrr", words)
 
 
 def fail(error: Exception) -> Any:
@@ -108,3 +125,57 @@ def test_a_misspelt_command_or_option_is_an_error_of_use() -> None:
     """Status 2, as everywhere."""
     for words in (("stduy",), ("study", "rum"), ("study", "run"), ("study", "run", "demo", "--thread", "1")):
         assert rrr(*words).exit_code == 2
+
+
+def test_a_model_is_examined_as_in_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is asked for is passed on under its name, and nothing else; what is found is printed, and the report."""
+    given: dict[str, Any] = {}
+
+    def examine(*places: str, **asked: Any) -> SimpleNamespace:
+        given.update(asked, places=places)
+        table = pd.DataFrame({"score": [0.25]})
+        return SimpleNamespace(averages=table, backgrounds=table, report=lambda: "triage/report.html")
+
+    monkeypatch.setattr(rrr_utils, "examine", examine, raising=False)
+    words = "--images i --masks deeplab --objects Abyssinian cat --most 9"
+    shown = rrr("examine", "m.keras", *words.split())
+    assert shown.exit_code == 0, shown.output
+    assert shown.stdout.endswith("0.25\ntriage/report.html\n")
+    assert given == {"places": ("m.keras", "i", "deeplab"), "objects": {"Abyssinian": "cat"}, "most": 9}
+    words = "--explainers lime --explainers rise --mask-model f --mask-threshold 0.5 --preprocess unit --out o"
+    given.clear()
+    assert rrr("examine", "m.keras", "--images", "i", "--masks", "mask_rcnn", *words.split()).exit_code == 0
+    assert given.pop("places") == ("m.keras", "i", "mask_rcnn")
+    assert given == {
+        "explainers": ("lime", "rise"),
+        "mask_options": {"model": "f", "threshold": 0.5},
+        "preprocess": "unit",
+        "out": "o",
+    }
+
+
+def test_the_commands_that_pages_name_exist() -> None:
+    """Each target of `make`, and each `rrr` with its arguments; no page names a script or a module to run."""
+    makefile = (PROJECT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    found = 0
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for target in re.findall(r"(?:^|`|&& )make ([a-z][a-z-]*)", text, re.MULTILINE):
+            assert target in targets, f"{page.name}: make {target}"
+        for line in re.findall(r"(?:\.venv/bin/|^|`)rrr (.+?)(?=`|&&|#|$)", text, re.MULTILINE):
+            if "--help" not in line:
+                parse(shlex.split(line))
+                found += 1
+        assert not re.search(r"workflow/\w+\.py|-m rrr_utils", text), page.name
+    assert found >= 10
+    for line in re.findall(r"\$\(RRR\) (.+)$", makefile, re.MULTILINE):
+        assert tuple(line.split()[:2]) in set(commands(cli.main)), line
+
+
+def test_the_commands_that_messages_name_exist() -> None:
+    """Of each `rrr ...` in the code the words are commands."""
+    known = set(commands(cli.main))
+    for path in (PROJECT / "rrr_utils").rglob("*.py"):
+        for group, command in re.findall(r"`rrr ([a-z]+) ?([a-z]*)", path.read_text(encoding="utf-8")):
+            assert ((group, command) if group == "study" and command else (group,)) in known, path

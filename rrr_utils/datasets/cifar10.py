@@ -93,7 +93,7 @@ def open_dataset(data_dir: Path | str | None, options: Mapping[str, Any]) -> Cif
 
 def _labels(path: Path) -> np.ndarray:
     """Return the labels of a file of pictures, uint8, after a look at its size and at all labels."""
-    remedy = "`python -m rrr_utils.datasets.sources fetch cifar10` gets the archive; unpack it again."
+    remedy = "`rrr fetch cifar10` gets the archive; unpack it again."
     if not path.is_file():
         raise FileNotFoundError(f"There is no file {path}. {remedy}")
     size = path.stat().st_size

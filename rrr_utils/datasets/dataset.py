@@ -87,7 +87,7 @@ def folder_of(source: str, data_dir: Path | str | None, *expected: str) -> Path:
 
     Raises ``FileNotFoundError`` that names the folder and says how to get the data.
     """
-    remedy = f"`python -m rrr_utils.datasets.sources fetch {source} FOLDER/{source}` gets it; data/README.md says more."
+    remedy = f"`rrr fetch {source} --into FOLDER/{source}` gets it; data/README.md says more."
     if data_dir is None:
         raise FileNotFoundError(
             f"Data set {source!r} needs a data folder, but none was given. Set RRR_DATA_DIR to it. {remedy}"

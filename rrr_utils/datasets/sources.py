@@ -1,11 +1,9 @@
 """Where data and weights come from: fetched by name, checked, unpacked; and arrays read without trust."""
 
-import argparse
 import shlex
 import shutil
-import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -81,8 +79,10 @@ def load(listing: Path | str | None = None) -> dict[str, Source]:
         raise ValueError(f"{path} is not a list of sources: {error}.") from error
 
 
-def fetch(name: str, folder: Path | str, listing: Path | str | None = None) -> Path:
+def fetch(name: str, folder: Path | str | None = None, listing: Path | str | None = None) -> Path:
     """Fetch the source ``name`` into ``folder``, unpack and check it, and return ``folder``.
+
+    By default it goes where a study looks for it: into the source's own folder in ``$RRR_DATA_DIR``.
 
     Folder names are the originals' (``caltech101/101_ObjectCategories``). What is already there is kept: a file after
     its hash was checked, an archive's folders as they are. A file without a published hash has its own recorded beside
@@ -101,7 +101,8 @@ def fetch(name: str, folder: Path | str, listing: Path | str | None = None) -> P
     """
     known = load(listing)
     one_of("source", name, known)
-    source, folder = known[name], Path(folder)
+    source = known[name]
+    folder = Path(folder) if folder is not None else _home(source)
     if source.login is not None:
         line = source.login.replace("FOLDER", shlex.quote(str(folder)))
         raise LoginNeeded(f"{source.title} needs an account at {source.page}. Type:\n{line}")
@@ -116,32 +117,6 @@ def fetch(name: str, folder: Path | str, listing: Path | str | None = None) -> P
             if file.gives:
                 _unpack(file, folder)
     return folder
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run ``list``, ``fetch NAME [FOLDER]`` or ``unpack ARCHIVE FOLDER`` and return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m rrr_utils.datasets.sources", description="Get data and weights.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("list", help="show what can be fetched")
-    fetching = commands.add_parser("fetch", help="download, check and unpack")
-    fetching.add_argument("name")
-    fetching.add_argument("folder", type=Path, nargs="?", help="default: its folder in RRR_DATA_DIR")
-    unpacking = commands.add_parser("unpack", help="unpack an archive safely")
-    unpacking.add_argument("archive", type=Path)
-    unpacking.add_argument("folder", type=Path)
-    chosen = parser.parse_args(arguments)
-    try:
-        if chosen.command == "list":
-            for source in load().values():
-                print(f"{source.name:<22} {source.title} [{source.licence}]")
-        elif chosen.command == "fetch":
-            print(f"{chosen.name} is in {fetch(chosen.name, chosen.folder or _default(chosen.name))}")
-        else:
-            print(f"unpacked into {extract(chosen.archive, chosen.folder)}")
-    except (OSError, ValueError, RuntimeError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
 
 
 def _source(name: str, entry: Any) -> Source:
@@ -202,14 +177,8 @@ def _unpack(file: File, folder: Path) -> None:
     archive.unlink()
 
 
-def _default(name: str) -> Path:
-    known = load()
-    one_of("source", name, known)
-    home = paths.data_dir()
-    if home is None:
+def _home(source: Source) -> Path:
+    data = paths.data_dir()
+    if data is None:
         raise ValueError("Name a folder, or set RRR_DATA_DIR to your data folder.")
-    return home / known[name].into
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return data / source.into

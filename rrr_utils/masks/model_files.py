@@ -24,7 +24,7 @@ def locate(model: Path | str | None, data_dir: Path | str | None, name: str, fet
             f"RRR_DATA_DIR to it, or pass the file itself as the option `model`."
         )
     path = Path(model) if model is not None else Path(data_dir or "") / "masks" / name
-    line = f"`python -m rrr_utils.datasets.sources fetch {fetch} {shlex.quote(str(path.parent))}`"
+    line = f"`rrr fetch {fetch} --into {shlex.quote(str(path.parent))}`"
     if not path.is_file():
         raise FileNotFoundError(
             f"There is no file {path}. Fetch {name} with {line}, or pass another place as the option `model`."

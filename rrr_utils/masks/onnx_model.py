@@ -1,5 +1,6 @@
 """A Mask R-CNN of the ONNX model zoo in ONNX Runtime, with its inputs and outputs checked."""
 
+import shlex
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -105,7 +106,7 @@ def _check(session: Any, path: Path) -> dict[str, str]:
         raise BadModel(
             f"{path} is another network. Expected {_CONTRACT}; it declares {_text(inputs)} in and "
             f"{_text(outputs)} out. Fetch Mask R-CNN with "
-            f"`python -m rrr_utils.datasets.sources fetch mask_rcnn {path.parent}`."
+            f"`rrr fetch mask_rcnn --into {shlex.quote(str(path.parent))}`."
         )
     return {role: port.name for role, port in zip(OUTPUTS, outputs)}
 

@@ -13,7 +13,7 @@ class Commands(click.Group):
         """Return what the command returns if that is 0 or nothing; else end with it."""
         try:
             status = super().invoke(ctx)
-        except (click.exceptions.Exit, click.Abort):  # a RuntimeError each, by which click ends
+        except (click.exceptions.Exit, click.Abort, BrokenPipeError):  # by which click ends
             raise
         except (ValueError, RuntimeError, OSError) as error:
             click.echo(error, err=True)

@@ -81,7 +81,7 @@ def test_missing_data_are_an_error_with_the_way_to_get_them(tmp_path, source):
     for words in (
         str(tmp_path / source),
         "RRR_DATA_DIR",
-        f"rrr_utils.datasets.sources fetch {source} {tmp_path}/{source}",
+        f"rrr fetch {source} --into {tmp_path}/{source}",
     ):
         assert words in str(caught.value)
     with pytest.raises(FileNotFoundError, match="Set RRR_DATA_DIR"):

@@ -22,7 +22,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import yaml
+from click.testing import CliRunner
 
+from rrr_utils import cli
 from rrr_utils.common import paths
 from rrr_utils.datasets import archives, downloads, sources
 
@@ -276,18 +278,17 @@ def test_two_fetches_into_one_folder_do_not_meet(server, tmp_path):
     assert server.ranges == []
 
 
-def test_a_login_is_answered_with_the_line_to_type(tmp_path, capsys):
+def test_a_login_is_answered_with_the_line_to_type(tmp_path):
     """The exact command, with the folder in it, from the function and from the command line."""
     folder = tmp_path / "my data"
     with pytest.raises(sources.LoginNeeded) as caught:
         sources.fetch("dogs_vs_cats_kaggle", folder)
     line = str(caught.value).splitlines()[-1]
-    assert line.startswith(
-        f"kaggle competitions download -c dogs-vs-cats -p '{folder}' && python -m rrr_utils.datasets.sources"
-    )
+    assert line.startswith(f"kaggle competitions download -c dogs-vs-cats -p '{folder}' && rrr unpack ")
     assert not folder.exists()
-    assert sources.main(["fetch", "dogs_vs_cats_kaggle", str(folder)]) == 1
-    assert line in capsys.readouterr().err
+    ended = CliRunner().invoke(cli.main, ["fetch", "dogs_vs_cats_kaggle", "--into", str(folder)])
+    assert ended.exit_code == 1
+    assert line in ended.stderr
 
 
 # From an archive to its folders.
@@ -525,7 +526,7 @@ def test_what_is_there_is_not_overwritten(tmp_path):
     (tmp_path / "a.zip").write_bytes(zip_bytes({"train/1.jpg": b"new", "read.me": b"new"}))
     (tmp_path / "to").mkdir()
     (tmp_path / "to/other").write_bytes(b"old")
-    assert sources.main(["unpack", str(tmp_path / "a.zip"), str(tmp_path / "to")]) == 0
+    assert CliRunner().invoke(cli.main, ["unpack", str(tmp_path / "a.zip"), str(tmp_path / "to")]).exit_code == 0
     assert sorted(path.name for path in (tmp_path / "to").iterdir()) == ["other", "read.me", "train"]
     with pytest.raises(FileExistsError, match=r"already has \['read\.me', 'train'\]"):
         sources.extract(tmp_path / "a.zip", tmp_path / "to")
@@ -597,14 +598,14 @@ def test_the_data_page_names_every_source():
     """Command, folder and licence of each source, and the whole line where a login is needed."""
     page = (paths.root() / "data" / "README.md").read_text(encoding="utf-8")
     # As it stands in the environment that `make venv` makes; errors name the command of whichever is active.
-    flat = " ".join(page.split()).replace(".venv/bin/python", "python")
+    flat = " ".join(page.split()).replace(".venv/bin/rrr", "rrr")
     for source in sources.load().values():
         assert source.licence in flat
         assert " ".join(source.citation.split()) in flat or source.into in ("masks", "weights")
         if source.login:
             assert source.login.replace("FOLDER", f"$RRR_DATA_DIR/{source.into}") in flat
         else:
-            assert f"`python -m rrr_utils.datasets.sources fetch {source.name} $RRR_DATA_DIR/{source.into}`" in flat
+            assert f"| `{source.into}` | `rrr fetch {source.name}` |" in flat
 
 
 @pytest.mark.parametrize(
@@ -625,21 +626,20 @@ def test_a_bad_list_is_refused_by_name(tmp_path, values, message):
     assert str(known) in str(caught.value)
 
 
-def test_the_command_line_says_what_went_wrong(tmp_path, capsys):
-    """An unknown name: exit status 1, one line with the nearest name, no traceback."""
-    assert sources.main(["fetch", "caltech11", str(tmp_path)]) == 1
-    assert "Did you mean 'caltech101'" in capsys.readouterr().err
-    assert sources.main(["list"]) == 0
-    assert "caltech101" in capsys.readouterr().out
+def test_the_command_line_says_what_went_wrong(tmp_path):
+    """An unknown name: exit status 1, one line with the nearest name, no traceback. Without a name: all there are."""
+    ended = CliRunner().invoke(cli.main, ["fetch", "caltech11", "--into", str(tmp_path)])
+    assert ended.exit_code == 1
+    assert "Did you mean 'caltech101'" in ended.stderr
+    assert "caltech101" in CliRunner().invoke(cli.main, ["fetch"]).stdout
 
 
-def test_without_a_folder_it_goes_where_the_study_looks(tmp_path, monkeypatch, capsys):
+def test_without_a_folder_it_goes_where_the_study_looks(tmp_path, monkeypatch):
     """The source's own folder below RRR_DATA_DIR; without that variable the remedy."""
     monkeypatch.delenv("RRR_DATA_DIR", raising=False)
-    assert sources.main(["fetch", "caltech101"]) == 1
-    assert "set RRR_DATA_DIR" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="set RRR_DATA_DIR"):
+        sources.fetch("caltech101")
     for name in ("101_ObjectCategories", "Annotations"):
         (tmp_path / "caltech101" / name).mkdir(parents=True)
     monkeypatch.setenv("RRR_DATA_DIR", str(tmp_path))
-    assert sources.main(["fetch", "caltech101"]) == 0
-    assert str(tmp_path / "caltech101") in capsys.readouterr().out
+    assert sources.fetch("caltech101") == tmp_path / "caltech101"

@@ -126,7 +126,7 @@ def test_an_unknown_class_stops_before_any_work(tmp_path: Path, name: str) -> No
 
 def test_a_missing_file_says_how_to_fetch_it(tmp_path: Path) -> None:
     """The error names the path and the line to type."""
-    with pytest.raises(FileNotFoundError, match=r"python -m rrr_utils\.datasets\.sources fetch deeplab") as caught:
+    with pytest.raises(FileNotFoundError, match="rrr fetch deeplab --into") as caught:
         masks.open_masker("deeplab", pets("cat", "dog"), tmp_path)
     assert str(tmp_path / "masks" / "deeplabv3_257_mv_gpu.tflite") in str(caught.value)
 

@@ -311,7 +311,7 @@ def test_the_file_is_on_record(masker: masks.Masker, network: Path) -> None:
 
 def test_a_missing_file_says_how_to_fetch_it(dataset: Dataset, tmp_path: Path) -> None:
     """The error names the path and the line to type, and no address."""
-    with pytest.raises(FileNotFoundError, match=r"python -m rrr_utils\.datasets\.sources fetch mask_rcnn") as caught:
+    with pytest.raises(FileNotFoundError, match="rrr fetch mask_rcnn --into") as caught:
         masks.open_masker("mask_rcnn", dataset, tmp_path)
     assert str(tmp_path / "masks" / "MaskRCNN-12.onnx") in str(caught.value)
     assert "http" not in str(caught.value)
