@@ -34,7 +34,7 @@ TOO_LARGE = not vgg16 and not whole_passes
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help study test test-backends plan book serve lab notebooks lint lock publish bench bench-quick bench-page bench-peers bench-designs bench-precision relatives recompute viewer validate venv clean
+.PHONY: help study test check test-backends plan book serve lab notebooks lint lock publish bench bench-quick bench-page bench-peers bench-designs bench-precision relatives recompute viewer validate venv clean
 
 help: ## this list
 	@echo "make study            run the study '$(STUDY)' and build its book; goes on where it was stopped"
@@ -60,6 +60,10 @@ test: $(READY) lint ## check everything
 	@echo "== The book: every warning is an error"
 	@$(RRR) study book
 	@echo "All tests passed."
+
+check: $(READY) lint ## the inner loop: lint and the fast unit tests
+	@echo "== Fast unit tests"
+	$(BIN) -m pytest tests -m "not slow" -q $(SPREAD)
 
 test-backends: .venv-jax/.ready ## unit tests with Keras on JAX, in .venv-jax; its maps and losses against TensorFlow's
 	KERAS_BACKEND=jax .venv-jax/bin/python -m pytest -m "not slow" -k "$(TOO_LARGE)" $(foreach each,$(ON_BACKENDS),tests/$(dir $(each))test_$(notdir $(each)).py)
