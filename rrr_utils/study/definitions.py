@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from rrr_utils.common import registry
+
 if TYPE_CHECKING:
     from rrr_utils.study.source_tree import Module
 
@@ -59,8 +61,8 @@ def members(nodes: list[ast.stmt]) -> dict[str, ast.expr] | None:
 
 def named(text: str) -> str | None:
     """Return the dotted name that a text of the form ``package.module:Name`` stands for, or None."""
-    found = re.fullmatch(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*)", text)
-    return f"{found[1]}.{found[2]}" if found else None
+    found = registry.own(text)
+    return ".".join(found) if found else None
 
 
 class _Canonical(ast.NodeTransformer):
