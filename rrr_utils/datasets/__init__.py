@@ -1,21 +1,22 @@
 """Data sets: lists of records with class names, opened by name; images are decoded one at a time, when asked for."""
 
-import importlib
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rrr_utils.common.choices import one_of
+from rrr_utils.common.names import SOURCES
+from rrr_utils.common.registry import member
 from rrr_utils.datasets.dataset import Dataset, NoOutline, Record
 
-SOURCES = ("confounded", "dogs_vs_cats", "caltech101", "oxford_pets", "cifar10", "folder")
-
-__all__ = ["SOURCES", "Dataset", "NoOutline", "Record", "open_dataset"]
+__all__ = ["Dataset", "NoOutline", "Record", "open_dataset"]
 
 
 def open_dataset(source: str, data_dir: Path | str | None = None, options: Mapping[str, Any] | None = None) -> Dataset:
-    """Return the data set ``source``, one of ``SOURCES``, found in ``data_dir`` (``$RRR_DATA_DIR``).
+    """Return the data set ``source``, found in ``data_dir`` (``$RRR_DATA_DIR``).
+
+    ``source`` is one of :data:`rrr_utils.common.names.SOURCES`, or ``package.module:Name``, a function of one's own
+    from ``data_dir`` and options to a :class:`Dataset`.
 
     Only names are read; images and outlines are decoded when asked for. The options of a source are the fields of its
     module's ``Options``.
@@ -28,10 +29,10 @@ def open_dataset(source: str, data_dir: Path | str | None = None, options: Mappi
     FileNotFoundError
         If the data are not there; the message says which folder was expected and how to get them.
     """
-    one_of("source", source, SOURCES)
-    # Only the module that is asked for: each brings libraries for its own kind of annotation.
-    module = importlib.import_module(f"rrr_utils.datasets.{source}")
-    dataset: Dataset = module.open_dataset(data_dir, dict(options or {}))
+    # Only the module that is asked for is imported: each brings libraries for its own kind of annotation.
+    dataset = member("source", source, SOURCES)(data_dir, dict(options or {}))
+    if not isinstance(dataset, Dataset):
+        raise ValueError(f"`source` {source!r} must return a Dataset, but returned a {type(dataset).__name__}.")
     counts = Counter(record.label for record in dataset.records)
     if len(counts) < 2:
         found = [dataset.classes[label] for label in counts]

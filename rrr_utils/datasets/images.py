@@ -13,7 +13,6 @@ from scipy import ndimage
 
 from rrr_utils.common import seeds
 
-BACKGROUNDS = ("random", "other", "mean")
 FORMATS = {
     "JPEG": (".jpg", ".jpeg"),
     "PNG": (".png",),

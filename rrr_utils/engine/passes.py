@@ -20,7 +20,6 @@ if TYPE_CHECKING:  # Keras takes ten seconds to import, and `start` has to come 
     from rrr_utils.networks.network import Network
 
 KINDS = ("compiled", "openvino", "openvino-bfloat16")
-PRECISIONS = ("float32", "bfloat16")
 
 # The number of threads that `start` has set.
 _started: int | None = None

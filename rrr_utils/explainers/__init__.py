@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rrr_utils.common.choices import nearest, one_of
+from rrr_utils.common.choices import nearest
+from rrr_utils.common.names import EXPLAINERS
+from rrr_utils.common.registry import member, own
 from rrr_utils.explainers.base import Explainer
 from rrr_utils.explainers.grad_cam import CAM, GradCAM, GradCAMPlusPlus, together
 from rrr_utils.explainers.integrated_gradients import IntegratedGradients
@@ -23,25 +25,9 @@ from rrr_utils.explainers.smooth_grad import SmoothGrad
 if TYPE_CHECKING:  # TensorFlow takes ten seconds to import
     from rrr_utils.networks.stack import Stack
 
-_CLASSES: dict[str, type[Explainer]] = {
-    each.name: each
-    for each in (
-        *(GradCAM, GradCAMPlusPlus, LIME, Occlusion),  # the paper's
-        *(IntegratedGradients, SmoothGrad, RISE, ScoreCAM, LayerCAM, SISE, SEDC),
-    )
-}
-
-EXPLAINERS = tuple(_CLASSES)
-# Those that draw perturbations, and so take a study's seed.
-DRAWING = ("lime", "smooth_grad", "rise")
-# Those that read a layer, and so need a convolution.
-READING = (CAM, LayerCAM, ScoreCAM, SISE)
-
 __all__ = [
-    "DRAWING",
     "EXPLAINERS",
     "LIME",
-    "READING",
     "RISE",
     "SEDC",
     "SISE",
@@ -55,20 +41,34 @@ __all__ = [
     "SmoothGrad",
     "explain",
     "explainer",
+    "options",
 ]
+
+
+def options(name: str) -> list[str]:
+    """Return the parameters that the explainer called ``name`` takes; an unknown name raises ``ValueError``."""
+    return list(inspect.signature(_class(name)).parameters)
 
 
 def explainer(name: str, **parameters: Any) -> Explainer:
     """Return the explainer called ``name`` with its parameters, for example ``explainer("lime", samples=200)``.
 
-    Raises ``ValueError`` for an unknown name or parameter, with the nearest one that exists.
+    ``name`` is one of ``EXPLAINERS``, or ``package.module:Name``, a subclass of :class:`Explainer` of one's own. Raises
+    ``ValueError`` for an unknown name or parameter, with the nearest one that exists.
     """
-    one_of("name", name, EXPLAINERS)
-    known = list(inspect.signature(_CLASSES[name].__init__).parameters)[1:]
+    known = options(name)
     for parameter in parameters:
         if parameter not in known:
             raise ValueError(f"{name} has no parameter {parameter!r}; it has {known}.{nearest(parameter, known)}")
-    return _CLASSES[name](**parameters)
+    return _class(name)(**parameters)
+
+
+def _class(name: str) -> type[Explainer]:
+    found: type[Explainer] = member("name", name, EXPLAINERS, Explainer)
+    # Tables know an explainer by this.
+    if own(name) and getattr(found, "name", EXPLAINERS) in (EXPLAINERS, *EXPLAINERS):
+        raise ValueError(f"{name} must have a `name` of its own, other than {list(EXPLAINERS)}.")
+    return found
 
 
 def explain(

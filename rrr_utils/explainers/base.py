@@ -31,7 +31,7 @@ class Explainer(ABC):
     Attributes
     ----------
     name
-        One of ``EXPLAINERS``, as the tables have it.
+        What it is called in tables.
     protocol
         ``"ours"``, or ``"authors"`` for what the code of Nguyen, Oberföll and Färber (2020) computes.
     design
@@ -40,12 +40,15 @@ class Explainer(ABC):
         How many perturbations are drawn for an image; 0 where nothing is drawn.
     control
         0, or how many are drawn for the first checkpoint of a training, on which the others then lean.
+    reads_layer
+        Whether it reads a layer's output, and so needs a convolution.
     """
 
     name: ClassVar[str]
     design: str = ""
     samples: int = 0
     control: int = 0
+    reads_layer: ClassVar[bool] = False
 
     def __init__(self, protocol: str = "ours", batch: int = 32) -> None:
         one_of("protocol", protocol, PROTOCOLS)

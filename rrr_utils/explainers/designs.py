@@ -60,6 +60,3 @@ def blocks(count: int, samples: int, generator: np.random.Generator, signs: bool
 def block(count: int) -> int:
     """Return how many rows a block of :func:`orthogonal` has for ``count`` superpixels."""
     return 2 * (1 << max(count - 1, 0).bit_length())
-
-
-DESIGNS: dict[str, Design] = {"coin flips": coin_flips, "orthogonal": orthogonal}

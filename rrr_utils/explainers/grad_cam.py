@@ -17,6 +17,8 @@ _EPSILON = 1e-10
 class CAM(Explainer):
     """A weighted sum of the channels of ``network.grad_cam_layer``; subclasses weigh the channels."""
 
+    reads_layer = True
+
     def __init__(self, protocol: str = "ours", batch: int = 16) -> None:
         super().__init__(protocol, batch)
 

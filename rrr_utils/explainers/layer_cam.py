@@ -33,6 +33,7 @@ class LayerCAM(base.Explainer):
     """
 
     name = "layer_cam"
+    reads_layer = True
 
     def __init__(self, layers: str = "last", batch: int = 16) -> None:
         super().__init__(batch=batch)

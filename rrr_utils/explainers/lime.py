@@ -10,8 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from rrr_utils.common import progress, seeds
 from rrr_utils.common.choices import one_of
-from rrr_utils.engine import passes as engine
-from rrr_utils.explainers import base, designs
+from rrr_utils.common.names import DESIGNS, PRECISIONS
+from rrr_utils.common.registry import member
+from rrr_utils.explainers import base
 
 # Superpixels are cut at this size, so that networks of other sizes see the same perturbations.
 SIZE = 224
@@ -79,8 +80,8 @@ class LIME(base.Perturbing):
         precision: str = "float32",
     ) -> None:
         super().__init__(protocol, batch)
-        one_of("design", design, designs.DESIGNS)
-        one_of("precision", precision, engine.PRECISIONS)
+        one_of("design", design, DESIGNS)
+        one_of("precision", precision, PRECISIONS)
         self.precision = precision
         self.samples, self.seed, self._rows = base.at_least("samples", samples, 2), seed, design
         self.control = base.at_least("control", control, 0)
@@ -212,7 +213,7 @@ def perturbations(
     numbers, dense = np.unique(labels, return_inverse=True)
     # The plain draw keeps the names that it had when it was the only one.
     names = (seed, "lime", name) if design == "coin flips" else (seed, "lime", design, name)
-    rows = designs.DESIGNS[design](len(numbers), samples, seeds.generator(*names))
+    rows = member("design", design, DESIGNS)(len(numbers), samples, seeds.generator(*names))
     kept, brought = np.unique(_nearest(dense.reshape(labels.shape), size), return_inverse=True)
     return rows[:, kept], brought.reshape(size)
 

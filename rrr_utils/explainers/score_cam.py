@@ -40,6 +40,7 @@ class ScoreCAM(base.Explainer):
     """
 
     name = "score_cam"
+    reads_layer = True
 
     def __init__(
         self,

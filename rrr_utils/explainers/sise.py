@@ -46,6 +46,7 @@ class SISE(base.Explainer):
     """
 
     name = "sise"
+    reads_layer = True
 
     def __init__(
         self,

@@ -6,18 +6,16 @@ from rrr_utils.common import lazy
 
 if TYPE_CHECKING:
     from rrr_utils.networks.adoption import adopt
-    from rrr_utils.networks.network import NETWORKS, STRATEGIES, Network, build
+    from rrr_utils.networks.network import Network, build
 
 # Where each name lives; imported on first use.
 _HOMES = {
-    "NETWORKS": "network",
     "Network": "network",
-    "STRATEGIES": "network",
     "adopt": "adoption",
     "build": "network",
 }
 
-__all__ = ["NETWORKS", "STRATEGIES", "Network", "adopt", "build"]
+__all__ = ["Network", "adopt", "build"]
 
 
 __getattr__, __dir__ = lazy.face(__name__, _HOMES)

@@ -10,12 +10,11 @@ import keras
 import numpy as np
 
 from rrr_utils.common.choices import one_of
+from rrr_utils.common.names import NETWORKS, STRATEGIES
+from rrr_utils.common.registry import member
 from rrr_utils.engine import weights as weights_of
 from rrr_utils.engine.graph import node_of
 from rrr_utils.networks.preprocessing import NEUTRAL, Preprocess
-
-NETWORKS = ("vgg16", "resnet50", "mobilenet", "convnet")
-STRATEGIES = ("dense", "blocks4-5", "blocks1-3", "all")
 
 _BLOCKS = {
     "dense": ("dense",),
@@ -32,7 +31,7 @@ class Network:
     Attributes
     ----------
     name
-        One of ``NETWORKS``, or the name of the adopted model.
+        One of ``names.NETWORKS``, or the name of the adopted model.
     model
         A flat Functional Keras model: (N, size, size, 3) RGB 0 to 255 in, (N, classes) logits out. No layer of
         it is a model; its last layer is named ``logits``.
@@ -111,6 +110,21 @@ class Network:
         return chosen
 
 
+@dataclass(frozen=True)
+class Plan:
+    """How an architecture is made: its convolutions, what stands before and behind them, and its blocks.
+
+    ``base`` is a name in ``keras.applications`` or a function of the preprocessed images; ``mode`` the preprocessing;
+    ``units`` the usual width of ``dense_1``; ``block_of`` gives the block of a layer by its name, None for the head's.
+    """
+
+    base: str | Callable[[keras.KerasTensor], keras.KerasTensor]
+    mode: str
+    units: int
+    grad_cam_layer: str
+    block_of: Callable[[str], str | None]
+
+
 def build(
     name: str,
     *,
@@ -129,7 +143,8 @@ def build(
     Parameters
     ----------
     name
-        One of ``NETWORKS``.
+        One of :data:`rrr_utils.common.names.NETWORKS`, or ``package.module:Name``, a function of one's own that takes
+        the other parameters by name and returns a :class:`Network`.
     classes
         Number of logits, at least 2.
     size
@@ -148,42 +163,38 @@ def build(
     Every weight of the convolutions is set from the file, by layer and weight name, or ``ValueError`` names the
     first that is missing or of another shape.
     """
-    one_of("name", name, NETWORKS)
+    plan = member("name", name, NETWORKS)
     if classes < 2:
         raise ValueError(f"`classes` must be at least 2, but {classes} was passed: a classifier needs two classes.")
     if size < 32:
         raise ValueError(f"`size` must be at least 32 pixels, but {size} was passed.")
-    if alpha != 1.0 and name != "mobilenet":
+    if not isinstance(plan, Plan):
+        given = plan(classes=classes, size=size, alpha=alpha, units=units, weights=weights, seed=seed)
+        if not isinstance(given, Network):
+            raise ValueError(f"`name` {name!r} must return a Network, but returned a {type(given).__name__}.")
+        return given
+    if alpha != 1.0 and plan.base != "MobileNet":
         raise ValueError(f"`alpha` is the width of MobileNet, but {alpha} was passed for {name}. Leave it out.")
     if alpha <= 0 or 32 * alpha < 1:
         raise ValueError(f"`alpha` must be at least 1/32, but {alpha} was passed.")
     if units is not None and units < 1:
         raise ValueError(f"`units` must be at least 1, but {units} was passed.")
-    if name == "convnet" and weights == "imagenet":
+    if weights == "imagenet" and not isinstance(plan.base, str):
         raise ValueError("The ConvNet has no ImageNet weights: it is trained from scratch. Pass weights=None.")
 
-    keras_name, mode, usual, grad_cam_layer = _PLANS[name]
     images = keras.Input((size, size, 3), name="images")
-    x = Preprocess(mode, name="preprocess")(images)
-    x = _convnet(x) if keras_name is None else _applications(keras_name, alpha, None, x).output
+    x = Preprocess(plan.mode, name="preprocess")(images)
+    x = _applications(plan.base, alpha, None, x).output if isinstance(plan.base, str) else plan.base(x)
     x = keras.layers.Flatten(name="flatten")(x)
-    x = keras.layers.Dense(units or usual, activation="relu", name="dense_1")(x)
+    x = keras.layers.Dense(units or plan.units, activation="relu", name="dense_1")(x)
     model = keras.Model(images, keras.layers.Dense(classes, name="logits")(x), name=name)
 
-    network = Network(name, model, size, classes, _blocks(name, model), grad_cam_layer, NEUTRAL[mode])
+    network = Network(name, model, size, classes, _blocks(plan, model), plan.grad_cam_layer, NEUTRAL[plan.mode])
     weights_of.draw(model, seed)
     if weights is not None:
-        _load(network, alpha, weights)
+        _load(network, plan.base, alpha, weights)
     return network
 
-
-# Keras' name, preprocessing, units of the head, Grad-CAM's layer
-_PLANS: dict[str, tuple[str | None, str, int, str]] = {
-    "vgg16": ("VGG16", "caffe", 256, "block5_conv3"),
-    "resnet50": ("ResNet50", "caffe", 1024, "conv5_block3_out"),
-    "mobilenet": ("MobileNet", "tf", 512, "conv_pw_13_relu"),
-    "convnet": (None, "tf", 64, "conv3"),
-}
 
 # MobileNet has no blocks of its own. Those of the paper's code are cut before separable block 7; within the two
 # halves a new block starts where the resolution has just been halved, except before separable block 6.
@@ -192,52 +203,52 @@ _MOBILENET = {0: "conv1", 1: "conv1", 2: "conv2", 3: "conv2", 4: "conv3", 5: "co
 }
 
 
-def _block_of(name: str) -> Callable[[str], str | None]:
-    """Return the function from a layer's name to its block, or None for what stands before the blocks."""
-
-    def head(layer: str) -> str | None:
-        return "dense" if layer in ("flatten", "dense_1", "logits") else None
-
-    def vgg16(layer: str) -> str | None:
-        found = re.match(r"block(\d)_", layer)
-        return f"conv{found[1]}" if found else head(layer)
-
-    def resnet50(layer: str) -> str | None:
-        found = re.match(r"(conv\d)_", layer)
-        # The pooling belongs to the block that it ends, as in VGG16.
-        return found[1] if found else "conv1" if layer.startswith("pool1_") else head(layer)
-
-    def mobilenet(layer: str) -> str | None:
-        found = re.match(r"conv_(?:dw|pw|pad)_(\d+)", layer)
-        return _MOBILENET[int(found[1])] if found else "conv1" if re.match("conv1(_|$)", layer) else head(layer)
-
-    def convnet(layer: str) -> str | None:
-        found = re.match(r"(?:conv|pool)(\d)$", layer)
-        return f"conv{found[1]}" if found else head(layer)
-
-    return {"vgg16": vgg16, "resnet50": resnet50, "mobilenet": mobilenet, "convnet": convnet}[name]
+def _vgg16(layer: str) -> str | None:
+    found = re.match(r"block(\d)_", layer)
+    return f"conv{found[1]}" if found else None
 
 
-def _blocks(name: str, model: keras.Model) -> dict[str, tuple[str, ...]]:
-    block_of = _block_of(name)
-    blocks: dict[str, list[str]] = {}
-    for layer in model.layers:
-        block = block_of(layer.name)
-        if block is not None:
-            blocks.setdefault(block, []).append(layer.name)
-        elif layer.name not in ("images", "preprocess"):
-            raise RuntimeError(
-                f"Layer {layer.name!r} of Keras' {name} belongs to no known block: this version of Keras "
-                f"({keras.__version__}) names layers in another way. Install the version that the lock pins."
-            )
-    return {block: tuple(blocks[block]) for block in sorted(blocks, key=lambda block: (block == "dense", block))}
+def _resnet50(layer: str) -> str | None:
+    found = re.match(r"(conv\d)_", layer)
+    # The pooling belongs to the block that it ends, as in VGG16.
+    return found[1] if found else "conv1" if layer.startswith("pool1_") else None
 
 
-def _convnet(x: keras.KerasTensor) -> keras.KerasTensor:
+def _mobilenet(layer: str) -> str | None:
+    found = re.match(r"conv_(?:dw|pw|pad)_(\d+)", layer)
+    return _MOBILENET[int(found[1])] if found else "conv1" if re.match("conv1(_|$)", layer) else None
+
+
+def _convnet(layer: str) -> str | None:
+    found = re.match(r"(?:conv|pool)(\d)$", layer)
+    return f"conv{found[1]}" if found else None
+
+
+def _three_convolutions(x: keras.KerasTensor) -> keras.KerasTensor:
     for number, filters in enumerate((16, 32, 48), start=1):
         x = keras.layers.Conv2D(filters, 3, padding="same", activation="relu", name=f"conv{number}")(x)
         x = keras.layers.MaxPooling2D(name=f"pool{number}")(x)
     return x
+
+
+VGG16 = Plan("VGG16", "caffe", 256, "block5_conv3", _vgg16)
+RESNET50 = Plan("ResNet50", "caffe", 1024, "conv5_block3_out", _resnet50)
+MOBILENET = Plan("MobileNet", "tf", 512, "conv_pw_13_relu", _mobilenet)
+CONVNET = Plan(_three_convolutions, "tf", 64, "conv3", _convnet)
+
+
+def _blocks(plan: Plan, model: keras.Model) -> dict[str, tuple[str, ...]]:
+    blocks: dict[str, list[str]] = {}
+    for layer in model.layers:
+        block = "dense" if layer.name in ("flatten", "dense_1", "logits") else plan.block_of(layer.name)
+        if block is not None:
+            blocks.setdefault(block, []).append(layer.name)
+        elif layer.name not in ("images", "preprocess"):
+            raise RuntimeError(
+                f"Layer {layer.name!r} of Keras' {model.name} belongs to no known block: this version of Keras "
+                f"({keras.__version__}) names layers in another way. Install the version that the lock pins."
+            )
+    return {block: tuple(blocks[block]) for block in sorted(blocks, key=lambda block: (block == "dense", block))}
 
 
 def _applications(
@@ -249,21 +260,20 @@ def _applications(
     return build_base(include_top=False, weights=weights, input_tensor=tensor, input_shape=shape, **options)
 
 
-def _load(network: Network, alpha: float, weights: str | os.PathLike[str]) -> None:
+def _load(network: Network, base: object, alpha: float, weights: str | os.PathLike[str]) -> None:
     convolutions = [name for block, names in network.blocks.items() if block != "dense" for name in names]
-    keras_name = _PLANS[network.name][0]
     if weights != "imagenet":
         arrays = weights_of.read(Path(weights))
         head = [name for name in network.blocks["dense"] if any(key.startswith(f"{name}/") for key in arrays)]
         weights_of.put(network.model, arrays, [*convolutions, *head], str(weights))
         return
-    assert keras_name is not None
+    assert isinstance(base, str)
     local = _imagenet_file(network.name, network.size, alpha)
     if local is not None and local.is_file():
         weights_of.put(network.model, weights_of.read(local), convolutions, str(local))
         return
-    downloaded = _applications(keras_name, alpha, "imagenet", None, network.size)
-    weights_of.put(network.model, weights_of.take(downloaded), convolutions, f"Keras' own {keras_name}")
+    downloaded = _applications(base, alpha, "imagenet", None, network.size)
+    weights_of.put(network.model, weights_of.take(downloaded), convolutions, f"Keras' own {base}")
 
 
 def _imagenet_file(name: str, size: int, alpha: float) -> Path | None:

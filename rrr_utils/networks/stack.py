@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rrr_utils.common.choices import one_of
+from rrr_utils.common.names import PRECISIONS
 from rrr_utils.engine import passes as engine
 from rrr_utils.engine import weights
 from rrr_utils.networks.network import Network
@@ -67,11 +68,11 @@ class Stack:
         self._others = {}
 
     def at(self, precision: str) -> "Stack":
-        """Return the same checkpoints with passes of another ``precision``: one of ``engine.PRECISIONS``.
+        """Return the same checkpoints with passes of another ``precision``: one of ``names.PRECISIONS``.
 
         Its passes are compiled once, and kept with this stack; the weights are held once.
         """
-        one_of("precision", precision, engine.PRECISIONS)
+        one_of("precision", precision, PRECISIONS)
         if precision == self.precision:
             return self
         if precision not in self._others:

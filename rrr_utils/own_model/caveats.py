@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize
 
-from rrr_utils.explainers import READING
 from rrr_utils.explainers.base import as_forward
 from rrr_utils.figures.style import STYLE
 from rrr_utils.networks.network import Network
@@ -148,7 +147,7 @@ def _of_explainers(found: Triage) -> list[str]:
     names = [layer.name for layer in found.network.model.layers]
     read = names.index(found.network.grad_cam_layer) if found.network.grad_cam_layer else len(names)
     behind = [type(layer).__name__ for layer in found.network.model.layers[read:]]
-    if any("Attention" in kind for kind in behind) and any(isinstance(each, READING) for each in found.explainers):
+    if any("Attention" in kind for kind in behind) and any(each.reads_layer for each in found.explainers):
         said.append(
             f"Grad-CAM reads {names[read]}, and attention comes behind it, which moves what was seen to other places: "
             "its map is of what the layer sees, not of what decides. Occlusion and LIME ask the whole model."

@@ -8,11 +8,11 @@ from typing import Any
 import keras
 import pandas as pd
 
-from rrr_utils import explainers as explainers_of
-from rrr_utils.common import files, paths, progress
+from rrr_utils.common import files, paths, progress, registry
 from rrr_utils.common.choices import one_of
+from rrr_utils.common.names import COMPOSED, EXPLAINERS
 from rrr_utils.datasets import Dataset
-from rrr_utils.explainers import READING, Explainer
+from rrr_utils.explainers import Explainer
 from rrr_utils.explainers.base import as_forward
 from rrr_utils.masks import Masker, open_masker, prepared
 from rrr_utils.masks.prepared import Prepared
@@ -37,7 +37,7 @@ def examine(
     *,
     preprocess: str | None = None,
     explainers: Sequence[str | Mapping[str, Any] | Explainer] = ("grad_cam", "occlusion"),
-    backgrounds: Sequence[str] = ("random", "other", "mean"),
+    backgrounds: Sequence[str] = COMPOSED,
     classes: Sequence[str] | None = None,
     objects: Mapping[str, str] | None = None,
     layer: str | None = None,
@@ -97,7 +97,7 @@ def examine(
         If another process is examining into the same folder.
     """
     for background in backgrounds:
-        one_of("background", background, ("random", "other", "mean"))
+        one_of("background", background, COMPOSED)
     if not isinstance(model, keras.Model | str | Path):
         raise ValueError(
             f"`model` must be a Keras model or the path of one, but a {type(model).__name__} was passed. Models of "
@@ -179,7 +179,7 @@ def _explainers(asked: Sequence[Any], network: Network, seed: int) -> tuple[Expl
             made.append(each)
             continue
         settings = {"name": each} if isinstance(each, str) else dict(each)
-        one_of("explainers", settings.get("name"), explainers_of.EXPLAINERS)
+        registry.check("explainers", settings.get("name"), EXPLAINERS)
         if settings["name"] == "occlusion":  # the patch in proportion to the image, as in the study: 32 of 224
             small = {"patch": max(network.size // 7, 2), "stride": max(network.size // 14, 1)}
             settings = small | settings
@@ -187,7 +187,7 @@ def _explainers(asked: Sequence[Any], network: Network, seed: int) -> tuple[Expl
     names = [each.name for each in made]
     if len(set(names)) < len(names):
         raise ValueError(f"`explainers` must differ, but {names} were passed. Examine the model twice.")
-    if not network.grad_cam_layer and any(isinstance(each, READING) for each in made):
+    if not network.grad_cam_layer and any(each.reads_layer for each in made):
         raise ValueError(
             f"{network.name} has no convolution, and Grad-CAM and its kin read one. Ask for ['occlusion', 'lime'], "
             f"which work on any model, or name a `layer` whose output is a map."

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rrr_utils import metric
 from rrr_utils.common import progress
-from rrr_utils.explainers import DRAWING, Explainer, explain, explainer
+from rrr_utils.explainers import Explainer, explain, explainer, options
 from rrr_utils.explainers.base import as_forward
 from rrr_utils.masks.prepared import Prepared
 from rrr_utils.networks import network as networks
@@ -192,10 +192,10 @@ def rows_of(
 def explainers(settings: Sequence[Mapping[str, Any]], seed: int) -> list[Explainer]:
     """Return the explainers that a study asks, for example ``[{"name": "lime", "samples": 200}]``.
 
-    Those that draw perturbations (LIME, SmoothGrad, RISE) get the study's seed.
+    Those that draw perturbations, and so have a ``seed``, get the study's seed.
     """
     draws: dict[str, Any] = {"seed": seed}
-    return [explainer(**(draws if each["name"] in DRAWING else {}), **each) for each in settings]
+    return [explainer(**(draws if "seed" in options(each["name"]) else {}), **each) for each in settings]
 
 
 def _softmax(logits: NDArray) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rrr_utils.common.choices import one_of
+from rrr_utils.common.names import BACKGROUNDS
 from rrr_utils.datasets import images
 from rrr_utils.masks.prepared import Prepared
 from rrr_utils.scoring import partial_results as pieces
@@ -88,7 +89,7 @@ def _by_background(
 
 def change_background(data: Prepared, places: NDArray, background: str, seed: int) -> NDArray | None:
     """Return the images at ``places`` with another background, uint8; None for ``free`` where there is none."""
-    one_of("background", background, ("original", *images.BACKGROUNDS, "free"))
+    one_of("background", background, ("original", *BACKGROUNDS))
     pictures, masks, ids = data.images[places], data.masks[places], [data.ids[place] for place in places]
     if background == "original":
         return pictures

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from rrr_utils.common import names
 from rrr_utils.common.choices import one_of
 
 # Each kind, and the notebook that answers it.
@@ -17,20 +18,6 @@ NOTEBOOKS = {
     "remedies": "11-remedies",
     "infodisent": "12-infodisent",
 }
-# The ways to train that `rrr_utils.analyses.remedies.catalogue` knows, which needs a Keras backend that a plan does
-# without.
-REMEDIES = (
-    "plain",
-    "masked",
-    "swapped",
-    "right-reasons",
-    "cam-energy",
-    "cgc",
-    "explanation-guided",
-    "input-dropout",
-    "ensemble",
-    "counterexamples",
-)
 # What only one kind knows, with its default.
 _OWN: dict[str, tuple[str, Any]] = {
     "maskers": ("mask-quality", ("deeplab",)),
@@ -43,23 +30,20 @@ _OWN: dict[str, tuple[str, Any]] = {
     "retrain": ("overinterpretation", False),
     "mosaics": ("reliability", 20),
     "ties": ("zoo", (0.5, 1.0)),
-    "kinds": ("zoo", ("original", "masked", "swapped", "both")),
+    "kinds": ("zoo", names.TRAINED_ON),
     "training_images": ("zoo", ()),
     "checkpoints": ("zoo", ()),
     "steps": ("zoo", 8),
-    "remedies": ("remedies", REMEDIES),
+    "remedies": ("remedies", names.REMEDIES),
     "factors": ("remedies", (0.01, 0.1, 1.0, 10.0, 100.0)),
-    "backgrounds": ("remedies", ("random", "other", "mean")),
+    "backgrounds": ("remedies", names.COMPOSED),
     "prototypes": ("infodisent", 5),
     "training": ("infodisent", {"epochs": 30, "optimizer": "adam", "rate": 1e-3, "batch": 32}),
 }
 # `box` is the bounding box of the hand-made outline, in place of the silhouette.
-MASKERS = ("deeplab", "mask_rcnn", "box")
+MASKERS = (*(name for name in names.MASKERS if name != "outlines"), "box")
 # What the models of a zoo are trained on; or on images as they are, with a remedy's penalty on what explanations show.
-TRAINED_ON = ("original", "masked", "swapped", "both", "right-reasons", "cam-energy")
-# The colours of `sufficient_subsets`, which needs a Keras backend that a plan does without.
-FILLS = ("neutral", "black", "white", "mean")
-BACKGROUNDS = ("random", "other", "mean", "free")
+TRAINED_ON = (*names.TRAINED_ON, "right-reasons", "cam-energy")
 
 
 @dataclass(frozen=True)
@@ -130,7 +114,12 @@ class Analysis:
         for name, least in least_of.items():
             if getattr(self, name) is not None and getattr(self, name) < least:
                 raise ValueError(f"`{name}` must be at least {least}, but {getattr(self, name)} was passed.")
-        allowed_of = {"fills": FILLS, "remedies": REMEDIES, "backgrounds": BACKGROUNDS, "kinds": TRAINED_ON}
+        allowed_of = {
+            "fills": names.FILLS,
+            "remedies": names.REMEDIES,
+            "backgrounds": names.BACKGROUNDS,
+            "kinds": TRAINED_ON,
+        }
         for name, allowed in allowed_of.items():
             for value in getattr(self, name) or ():
                 one_of(name, value, allowed)
@@ -176,13 +165,13 @@ class Analysis:
 
 def _check_training(training: Mapping[str, Any]) -> None:
     """Raise ``ValueError`` unless ``training`` is a whole stage of training."""
-    names = list(_OWN["training"][1])
+    known = list(_OWN["training"][1])
     for name in training:
-        one_of("training", name, names)
-    missing = [name for name in names if name not in training]
+        one_of("training", name, known)
+    missing = [name for name in known if name not in training]
     if missing:
-        raise ValueError(f"`training` must have {names}, but lacks {missing}.")
-    one_of("optimizer", training["optimizer"], ("rmsprop", "adam"))
+        raise ValueError(f"`training` must have {known}, but lacks {missing}.")
+    one_of("optimizer", training["optimizer"], names.OPTIMIZERS)
     whole = all(type(training[name]) is int and training[name] >= 1 for name in ("epochs", "batch"))
     if not whole or not isinstance(training["rate"], float) or not 0 < training["rate"] < 10:
         raise ValueError(

@@ -15,22 +15,22 @@ import yaml
 from rrr_utils.analyses.zoo import hypotheses
 from rrr_utils.analyses.zoo.hypotheses import Hypothesis
 from rrr_utils.common.choices import nearest, one_of
+from rrr_utils.common.names import (
+    AUGMENTATIONS,
+    BACKGROUNDS,
+    COMPOSED,
+    DESIGNS,
+    EXPLAINERS,
+    MASKERS,
+    NETWORKS,
+    OPTIMIZERS,
+    PRECISIONS,
+    SOURCES,
+    STRATEGIES,
+    TRAINED_ON,
+)
 from rrr_utils.study import analysis as analyses
 from rrr_utils.study.analysis import Analysis, Known
-
-NETWORKS = ("vgg16", "resnet50", "mobilenet", "convnet")
-STRATEGIES = ("dense", "blocks4-5", "blocks1-3", "all")
-TRAINED_ON = ("original", "masked", "swapped", "both")
-SOURCES = ("confounded", "dogs_vs_cats", "caltech101", "oxford_pets", "cifar10", "folder")
-MASKERS = ("outlines", "deeplab", "mask_rcnn")
-EXPLAINERS = (
-    *("grad_cam", "grad_cam_plus_plus", "lime", "occlusion"),
-    *("integrated_gradients", "smooth_grad", "rise", "score_cam", "layer_cam", "sise", "sedc"),
-)
-AUGMENTATIONS = ("none", "authors", "input-dropout")
-DESIGNS = ("coin flips", "orthogonal")
-PRECISIONS = ("float32", "bfloat16")
-BACKGROUNDS = ("random", "other", "mean", "free")
 
 # What a study file may hold; the project's own have 9 kB, 700 values and six levels at most.
 LARGEST_FILE = 2**20  # bytes
@@ -80,7 +80,7 @@ class Stage:
 
     def __post_init__(self) -> None:
         _at_least("epochs", self.epochs, 1)
-        one_of("optimizer", self.optimizer, ("rmsprop", "adam"))
+        one_of("optimizer", self.optimizer, OPTIMIZERS)
         _in_range("rate", self.rate, 0.0, 10.0)
         _at_least("batch", self.batch, 1)
 
@@ -142,7 +142,7 @@ class Scoring:
     epochs: tuple[int, ...]
     images: int = 50
     splits: tuple[str, ...] = ("train", "test")
-    backgrounds: tuple[str, ...] = ("random", "other", "mean")
+    backgrounds: tuple[str, ...] = COMPOSED
 
     def __post_init__(self) -> None:
         _at_least("images", self.images, 1)

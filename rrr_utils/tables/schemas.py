@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from rrr_utils.common.names import BACKGROUNDS
+from rrr_utils.common.names import CHANGES
 
 _KEY = [("study", pa.string()), ("data", pa.string())]
 _RUN = [*_KEY, ("network", pa.string()), ("strategy", pa.string()), ("trained_on", pa.string()), ("seed", pa.int64())]
@@ -335,7 +335,7 @@ SCHEMAS: dict[str, pa.Schema] = {
             ("known_tie", pa.float64()),
             ("classes", pa.int64()),
             ("n", pa.int64()),
-            *((f"accuracy_{variant}", pa.float64()) for variant in ("original", *BACKGROUNDS)),
+            *((f"accuracy_{variant}", pa.float64()) for variant in ("original", *CHANGES)),
             ("mean_probability", pa.float64()),
             ("entropy", pa.float64()),
             ("loss", pa.float64()),

@@ -9,8 +9,7 @@ from scipy import ndimage
 
 from rrr_utils.common import seeds
 from rrr_utils.common.choices import one_of
-
-AUGMENTATIONS = ("none", "authors", "input-dropout")
+from rrr_utils.common.names import AUGMENTATIONS
 
 # Input dropout keeps this share of the pixels; the others become grey, which most networks' preprocessing maps to 0.
 KEPT, GREY = 0.8, 127

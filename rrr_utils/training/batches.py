@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from rrr_utils.common import seeds
 from rrr_utils.common.choices import one_of
+from rrr_utils.common.names import AUGMENTATIONS, TRAINED_ON
 from rrr_utils.datasets import images
 from rrr_utils.training import augmentation
-
-TRAINED_ON = ("original", "masked", "swapped", "both")
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ class Batches(keras.utils.PyDataset):
     pixels, the donor by (``seed``, id, epoch); ``both``: one half of the images of each epoch swapped, by (``seed``,
     id, epoch), and the other as it is.
 
-    ``augment``: one of ``augmentation.AUGMENTATIONS``, by (``seed``, id, epoch), after the background.
+    ``augment``: one of ``names.AUGMENTATIONS``, by (``seed``, id, epoch), after the background.
 
     Filled donors are made when first used and kept in an unnamed file in ``folder``, not in memory.
     Raises ``ValueError`` for a mask that is empty, which would train on pure background, and where fewer than two
@@ -79,7 +78,7 @@ class Batches(keras.utils.PyDataset):
     ) -> None:
         super().__init__()
         one_of("trained_on", trained_on, TRAINED_ON)
-        one_of("augmentation", augment, augmentation.AUGMENTATIONS)
+        one_of("augmentation", augment, AUGMENTATIONS)
         self.augment = augment
         self.data, self.trained_on = data, trained_on
         self.seed, self.study_seed, self.batch, self.epochs, self.first = seed, study_seed, batch, epochs, 0

@@ -13,17 +13,17 @@ from numpy.typing import NDArray
 
 from rrr_utils.common import files, seeds
 from rrr_utils.common.choices import one_of
+from rrr_utils.common.names import OPTIMIZERS, TRAINED_ON
+from rrr_utils.common.registry import member
 from rrr_utils.engine import passes as engine
 from rrr_utils.engine import weights
 from rrr_utils.networks.network import Network
 from rrr_utils.training import checkpoints
 from rrr_utils.training import frozen_activations as frozen
-from rrr_utils.training.batches import TRAINED_ON, Batches, TrainingData
+from rrr_utils.training.batches import Batches, TrainingData
 from rrr_utils.training.checkpoints import restore
 
-__all__ = ["TRAINED_ON", "Stage", "TrainingData", "restore", "train"]
-
-OPTIMIZERS = ("rmsprop", "adam")
+__all__ = ["Stage", "TrainingData", "optimizer", "restore", "train"]
 
 _COLUMNS = ["epoch", "split", "loss", "accuracy"]
 
@@ -43,6 +43,12 @@ class Stage:
         one_of("optimizer", self.optimizer, OPTIMIZERS)
         if self.epochs < 0 or self.batch < 1 or not 0 < self.rate < math.inf:
             raise ValueError(f"A stage needs epochs >= 0, batch >= 1 and a rate > 0, but {self} was passed.")
+
+
+def optimizer(stage: Stage) -> keras.optimizers.Optimizer:
+    """Return Keras' optimizer of ``stage`` at its rate."""
+    kind: type[keras.optimizers.Optimizer] = member("optimizer", stage.optimizer, OPTIMIZERS)
+    return kind(learning_rate=stage.rate)
 
 
 def train(
@@ -78,7 +84,7 @@ def train(
     network
         With the start weights. If training fails or is interrupted, it gets them back.
     strategy
-        One of ``networks.STRATEGIES``, or ``head``.
+        One of ``names.STRATEGIES``, or ``head``.
     data
         The training images. Backgrounds are replaced on the way, by ``trained_on``: see :class:`Batches`.
     folder
@@ -89,7 +95,7 @@ def train(
     evaluate
         For each split: images (as they are, never with another background) and labels.
     augment
-        One of ``augmentation.AUGMENTATIONS``: how training images are changed anew in every epoch. What is evaluated
+        One of ``names.AUGMENTATIONS``: how training images are changed anew in every epoch. What is evaluated
         never is.
     budget
         Bytes that the activations of frozen blocks may take, see :func:`rrr_utils.training.frozen_activations.plan`; 0
@@ -192,9 +198,8 @@ class _Run:
         self.network, self.model, self.layers, self.folder = network, model, layers, folder
         self.settings, self.evaluate = settings, evaluate
         self.history: list[dict[str, Any]] = []
-        optimizer = {"rmsprop": keras.optimizers.RMSprop, "adam": keras.optimizers.Adam}[stage.optimizer]
         model.compile(
-            optimizer(learning_rate=stage.rate),
+            optimizer(stage),
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
             # XLA is several times slower than TensorFlow's own kernels on a processor.
             jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from rrr_utils.common import seeds
+from rrr_utils.common.names import COMPOSED
 from rrr_utils.datasets import images
 
 IDS = ["a", "b", "c", "d"]
@@ -27,7 +28,7 @@ def changed(name, pictures, masks):
     return images.swap_backgrounds(pictures, masks, images.fill_holes(pictures, masks)[[1, 2, 3, 0]])
 
 
-@pytest.mark.parametrize("name", images.BACKGROUNDS)
+@pytest.mark.parametrize("name", COMPOSED)
 def test_object_pixels_are_unchanged_and_the_others_are_not(name, pictures, masks):
     """To the bit inside, another picture outside, and the argument is as it was."""
     before = pictures.copy()

@@ -9,6 +9,7 @@ from PIL import Image
 from scipy import io
 
 from rrr_utils import datasets
+from rrr_utils.common.names import SOURCES
 from rrr_utils.datasets import caltech101, cifar10, images
 from rrr_utils.own_model import images as own_images
 
@@ -73,7 +74,7 @@ def own(root):
 # What all have in common.
 
 
-@pytest.mark.parametrize("source", [name for name in datasets.SOURCES if name not in ("confounded", "folder")])
+@pytest.mark.parametrize("source", [name for name in SOURCES if name not in ("confounded", "folder")])
 def test_missing_data_are_an_error_with_the_way_to_get_them(tmp_path, source):
     """The message names the folder, RRR_DATA_DIR and the command, with and without a data folder."""
     with pytest.raises(FileNotFoundError) as caught:
@@ -88,7 +89,7 @@ def test_missing_data_are_an_error_with_the_way_to_get_them(tmp_path, source):
         datasets.open_dataset(source, None)
 
 
-@pytest.mark.parametrize("source", datasets.SOURCES)
+@pytest.mark.parametrize("source", SOURCES)
 def test_an_unknown_option_is_refused_with_the_nearest(tmp_path, source):
     """A misspelt option never passes in silence, whether or not the data are there."""
     with pytest.raises(ValueError, match=f"option of {source}"):

@@ -7,9 +7,8 @@ import pytest
 from rrr_utils import networks
 from rrr_utils.common import seeds
 from rrr_utils.engine.gradients import input_gradients
-from rrr_utils.explainers import EXPLAINERS, IntegratedGradients, SmoothGrad, explainer
+from rrr_utils.explainers import IntegratedGradients, SmoothGrad, explainer
 from rrr_utils.scoring import scores as scoring
-from rrr_utils.study import study_file as study
 
 SIZE = 6
 
@@ -146,7 +145,6 @@ def test_what_they_cannot_do_is_refused(curved):
 
 def test_a_study_can_ask_for_them():
     """Their names are a study's, and what draws gets the study's seed."""
-    assert EXPLAINERS == study.EXPLAINERS
     smooth, lime, steps = scoring.explainers(
         [{"name": "smooth_grad"}, {"name": "lime"}, {"name": "integrated_gradients", "steps": 8}], 7
     )

@@ -156,7 +156,7 @@ def test_explainers_by_name():
     """The factory knows every explainer, passes parameters on, and helps with misspelt ones."""
     papers = ("grad_cam", "grad_cam_plus_plus", "lime", "occlusion")
     others = ("integrated_gradients", "smooth_grad", "rise", "score_cam", "layer_cam", "sise", "sedc")
-    assert (*papers, *others) == explainers.EXPLAINERS
+    assert [*papers, *others] == list(explainers.EXPLAINERS)
     made = [explainers.explainer(name) for name in explainers.EXPLAINERS]
     assert [each.name for each in made] == list(explainers.EXPLAINERS)
     assert {each.protocol for each in made} == {"ours"}

@@ -12,8 +12,8 @@ from numpy.testing import assert_allclose
 from plots import EXPLAINERS, chance_lines, columns_of, drawn, filled
 
 from rrr_utils import figures
+from rrr_utils.common import names
 from rrr_utils.study import analysis as analyses
-from rrr_utils.study import study_file as study
 
 KINDS = ("original", "masked", "swapped")
 BACKGROUNDS = ("original", "random", "other", "mean", "free")
@@ -45,7 +45,7 @@ def test_score_over_epochs_draws_the_table():
     assert table["high"].max() < high <= 1.02
 
 
-@pytest.mark.parametrize(("hue", "values"), [("trained_on", KINDS), ("strategy", study.STRATEGIES)])
+@pytest.mark.parametrize(("hue", "values"), [("trained_on", KINDS), ("strategy", names.STRATEGIES)])
 def test_accuracy_over_epochs_draws_the_table(hue, values):
     """Training and test images have their axes, and guessing among four classes is drawn at a quarter."""
     table = filled(split=("test", "train"), epoch=(0, 1), **{hue: values})
@@ -200,11 +200,11 @@ def test_rows_that_would_cover_each_other_are_refused():
 
 def test_styles_cover_what_a_study_can_hold_and_can_be_told_apart():
     """Every value has a label, and within a column no two share a marker, a line or a lightness."""
-    assert tuple(figures.STYLE["explainer"]) == study.EXPLAINERS
-    assert tuple(figures.STYLE["strategy"]) == (*study.STRATEGIES, "head")
+    assert tuple(figures.STYLE["explainer"]) == tuple(names.EXPLAINERS)
+    assert tuple(figures.STYLE["strategy"]) == (*names.STRATEGIES, "head")
     assert tuple(figures.STYLE["trained_on"]) == analyses.TRAINED_ON
-    assert set(figures.BACKGROUND_LABELS) == {"original", *study.BACKGROUNDS}
-    assert set(figures.DESIGN_STYLE) >= set(study.DESIGNS)
+    assert set(figures.BACKGROUND_LABELS) == {"original", *names.BACKGROUNDS}
+    assert set(figures.DESIGN_STYLE) >= set(names.DESIGNS)
     for styles in (*figures.STYLE.values(), figures.DESIGN_STYLE):
         for one, two in combinations(styles.values(), 2):
             assert one.marker != two.marker

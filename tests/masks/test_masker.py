@@ -11,7 +11,6 @@ import pytest
 from rrr_utils import masks
 from rrr_utils.datasets import Dataset, NoOutline, Record, open_dataset, sources
 from rrr_utils.masks import deeplab, mask_rcnn, model_files
-from rrr_utils.study import study_file as study
 
 IMAGE = np.zeros((4, 5, 3), np.uint8)
 
@@ -89,12 +88,6 @@ def test_a_masker_is_chosen_by_name() -> None:
         masks.open_masker("mask_rcnn", drawn(None), treshold=0.5)
     with pytest.raises(ValueError, match="`option of outlines`"):
         masks.open_masker("outlines", drawn(None), model="x.onnx")
-
-
-def test_the_names_are_those_of_study_files() -> None:
-    """Every source that a study file may name can be opened, and no other."""
-    assert masks.MASKERS == study.MASKERS
-    assert set(masks.OPTIONS) == set(masks.MASKERS)
 
 
 @pytest.mark.parametrize("source", ["deeplab", "mask_rcnn"])

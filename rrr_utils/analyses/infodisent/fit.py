@@ -94,9 +94,8 @@ def fit(
         if record["settings"] == settings:
             weights.put(network.model, arrays, _weighted(network), str(file))
             return pd.DataFrame(record["history"]), record["seconds"]
-    optimizer = {"rmsprop": keras.optimizers.RMSprop, "adam": keras.optimizers.Adam}[stage.optimizer]
     suffix.compile(
-        optimizer(learning_rate=stage.rate),
+        training.optimizer(stage),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         # XLA is several times slower than TensorFlow's own kernels on a processor.
         jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",

@@ -63,7 +63,7 @@ def examine_run(
     threshold
         The probability from which a subset is sufficient.
     fills
-        Names of the colours that mask, of ``sufficient_subsets.FILLS``; the neutral one is always among them.
+        Names of the colours that mask, of ``names.FILLS``; the neutral one is always among them.
     most
         So many disjoint sufficient subsets of an image are looked for.
     """

@@ -11,10 +11,8 @@ from scipy import ndimage, special
 from rrr_utils.common import progress, seeds
 from rrr_utils.common.choices import one_of
 from rrr_utils.common.logits import log_odds
+from rrr_utils.common.names import FILLS
 from rrr_utils.engine import gradients
-
-# What is put in a masked pixel's place: the network's neutral colour, black, white, or the image's own mean colour.
-FILLS = ("neutral", "black", "white", "mean")
 
 # Images that advance together, which bounds memory; a step's gradients are those of so many images.
 _AT_ONCE = 64
@@ -189,7 +187,7 @@ def disjoint(
 
 
 def fill_colours(name: str, images: ArrayLike, neutral: ArrayLike) -> NDArray[np.float32]:
-    """Return the colour that masks each image, ``(N, 3)``, by its name in ``FILLS``."""
+    """Return the colour that masks each image, ``(N, 3)``, by its name in ``names.FILLS``."""
     one_of("fill", name, FILLS)
     pictures = np.asarray(images)
     if name == "mean":

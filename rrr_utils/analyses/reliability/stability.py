@@ -12,7 +12,6 @@ from PIL import Image
 from scipy import ndimage
 
 from rrr_utils.common import progress
-from rrr_utils.explainers import DRAWING
 from rrr_utils.masks.prepared import Prepared
 from rrr_utils.scoring import partial_results as pieces
 from rrr_utils.scoring import scores as scoring
@@ -86,11 +85,11 @@ def score_run(
 ) -> pd.DataFrame:
     """Score the fixed cohort as it is and under every disturbance: rows of the table ``scores``.
 
-    ``variant`` is empty, one of :func:`disturbances`, or "other draw" for the explainers of ``DRAWING``. Perturbations
+    ``variant`` is empty, one of :func:`disturbances`, or "other draw" for explainers that draw. Perturbations
     follow from the image's name, so that only the disturbance differs. Finished images are kept under ``folder``.
     """
     asked = scoring.explainers(settings, study_seed)
-    others = [each for each in scoring.explainers(settings, study_seed + 1) if each.name in DRAWING]
+    others = [each for each in scoring.explainers(settings, study_seed + 1) if hasattr(each, "seed")]
     pieces.keep(folder, run, seeds, epoch=epoch, splits=splits, n=n, study_seed=study_seed, explainers=asked)
     parts = []
     for seed in progress.track(seeds, f"stability of {run.network}"):

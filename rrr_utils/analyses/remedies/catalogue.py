@@ -8,7 +8,7 @@ from rrr_utils.analyses.remedies.cgc import STRENGTH, GradCamConsistency
 from rrr_utils.analyses.remedies.counterexamples import Counterexamples
 from rrr_utils.analyses.remedies.explanation_guided import ExplanationGuided
 from rrr_utils.analyses.remedies.right_reasons import RightReasons
-from rrr_utils.common.choices import one_of
+from rrr_utils.common.registry import Registry, member
 
 # Networks that are asked as one.
 MEMBERS = 3
@@ -35,24 +35,21 @@ class Remedy:
     taught: tuple[str, ...] = ()
 
 
-CATALOGUE = {
-    each.name: each
-    for each in (
-        Remedy("plain"),
-        Remedy("masked", trained_on="masked", masks=True, taught=("random",)),
-        Remedy("swapped", trained_on="swapped", masks=True, taught=("other", "free")),
-        Remedy("right-reasons", guided=RightReasons, strength=None, masks=True),
-        Remedy("cam-energy", guided=CamEnergy, strength=None, masks=True, taught=("grad_cam",)),
-        Remedy("cgc", guided=GradCamConsistency, strength=STRENGTH),
-        Remedy("explanation-guided", guided=ExplanationGuided),
-        Remedy("input-dropout", augment="input-dropout"),
-        Remedy("ensemble", members=MEMBERS),
-        Remedy("counterexamples", guided=Counterexamples, masks=True, taught=("other", "free")),
-    )
+CATALOGUE: Registry[Remedy] = {
+    "plain": Remedy("plain"),
+    "masked": Remedy("masked", trained_on="masked", masks=True, taught=("random",)),
+    "swapped": Remedy("swapped", trained_on="swapped", masks=True, taught=("other", "free")),
+    "right-reasons": Remedy("right-reasons", guided=RightReasons, strength=None, masks=True),
+    "cam-energy": Remedy("cam-energy", guided=CamEnergy, strength=None, masks=True, taught=("grad_cam",)),
+    "cgc": Remedy("cgc", guided=GradCamConsistency, strength=STRENGTH),
+    "explanation-guided": Remedy("explanation-guided", guided=ExplanationGuided),
+    "input-dropout": Remedy("input-dropout", augment="input-dropout"),
+    "ensemble": Remedy("ensemble", members=MEMBERS),
+    "counterexamples": Remedy("counterexamples", guided=Counterexamples, masks=True, taught=("other", "free")),
 }
 
 
 def remedy(name: str) -> Remedy:
     """Return the remedy called ``name``; an unknown name raises ``ValueError`` with the nearest one."""
-    one_of("remedy", name, CATALOGUE)
-    return CATALOGUE[name]
+    found: Remedy = member("remedy", name, CATALOGUE)
+    return found

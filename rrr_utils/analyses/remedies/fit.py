@@ -20,7 +20,7 @@ from rrr_utils.analyses.remedies.counterexamples import Corrections, Counterexam
 from rrr_utils.engine import passes as engine
 from rrr_utils.networks.network import Network
 from rrr_utils.training.batches import Batches, TrainingData
-from rrr_utils.training.fit import Stage
+from rrr_utils.training.fit import Stage, optimizer
 
 # Batches on which both terms of a loss are made alike.
 FIRST = 4
@@ -87,8 +87,7 @@ def fit(
     model = guide(network, remedy, len(data.ids))
     if remedy.strength is None:
         model.strength = calibrate(model, (stream[index] for index in range(min(FIRST, batches.steps))), factor)
-    optimizer = {"rmsprop": keras.optimizers.RMSprop, "adam": keras.optimizers.Adam}[stage.optimizer]
-    model.compile(optimizer(learning_rate=stage.rate), jit_compile=False)
+    model.compile(optimizer(stage), jit_compile=False)
     clock = _Clock(network, evaluate, keep)
     callbacks: list[keras.callbacks.Callback] = [clock]
     if isinstance(model, Counterexamples):

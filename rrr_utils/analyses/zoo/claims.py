@@ -347,7 +347,7 @@ def board(found: pd.DataFrame) -> pd.DataFrame:
 def left_out(zoo: Zoo) -> pd.DataFrame:
     """Return for each outcome and kind of training how many models count and how many do not, and why not."""
     rows = []
-    for outcome in hypo.BACKGROUNDS:
+    for outcome in hypo.CHANGES:
         for kind, part in zoo.models.groupby("trained_on", sort=False):
             counted = int(zoo.eligible(outcome)[part.index].sum())
             seen = part["seen"].str.split().map(lambda names, outcome=outcome: outcome in names)
@@ -393,7 +393,7 @@ def _predictors(models: pd.DataFrame, maps: pd.DataFrame) -> pd.DataFrame:
 def _outcomes(models: pd.DataFrame) -> pd.DataFrame:
     seen = models["seen"].str.split()
     found: dict[str, pd.Series] = {}
-    for background in hypo.BACKGROUNDS:
+    for background in hypo.CHANGES:
         there = ~seen.map(lambda names, background=background: background in names)
         found[background] = models[f"accuracy_{background}"].where(there)
         found[f"drop_{background}"] = models["accuracy_original"] - found[background]

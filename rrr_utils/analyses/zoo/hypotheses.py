@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rrr_utils.common.choices import one_of
-from rrr_utils.common.names import BACKGROUNDS
+from rrr_utils.common.names import CHANGES
 
 # What is asked of a zoo of models: the rank correlation of a predictor with an outcome; the same given test accuracy;
 # how much of the outcome is lost by picking the model that the predictor ranks first; the area under the ROC curve of
@@ -16,7 +16,7 @@ OVER = ("groups", "kinds", "pooled")
 # On which side of the margin the whole interval has to lie; "nothing": zero lies inside the interval.
 EXPECTED = ("above", "below", "nothing")
 
-OUTCOMES = (*BACKGROUNDS, *(f"drop_{background}" for background in BACKGROUNDS))
+OUTCOMES = (*CHANGES, *(f"drop_{change}" for change in CHANGES))
 
 # What tells one model from another without a map; then measures of a map, averaged over a cohort of images.
 PLAIN = ("test_accuracy", "mean_probability", "entropy", "loss", "accuracy_removed")

@@ -18,6 +18,7 @@ from rrr_utils.analyses.zoo import robustness as outcomes
 from rrr_utils.analyses.zoo.confounded_data import World, world
 from rrr_utils.analyses.zoo.crowds import Crowd
 from rrr_utils.common import progress
+from rrr_utils.common.names import TRAINED_ON
 from rrr_utils.common.seeds import integer
 from rrr_utils.datasets import splits as draws
 from rrr_utils.engine import weights
@@ -159,7 +160,7 @@ def _train(slice_: Slice, network: Network, data: training.TrainingData, member:
     """
     own: dict[str, Any] = {"seed": member.seed, "study_seed": slice_.study_seed, "evaluate": {}}
     start = (network, slice_.run.strategy, data, slice_.stage)
-    if member.trained_on in training.TRAINED_ON:
+    if member.trained_on in TRAINED_ON:
         training.train(*start, folder, trained_on=member.trained_on, **own)
         return
 

@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from rrr_utils.analyses.zoo import object_removal as fills
 from rrr_utils.analyses.zoo.confounded_data import World
 from rrr_utils.common.choices import one_of
-from rrr_utils.common.names import BACKGROUNDS
+from rrr_utils.common.names import CHANGES
 from rrr_utils.scoring import shift
 
 # As they are, and changed.
-VARIANTS = ("original", *BACKGROUNDS)
+VARIANTS = ("original", *CHANGES)
 # What a model has seen in training is no outcome that could surprise it: random pixels in `masked`; in `swapped` and
 # `both` backgrounds that tell nothing of the class.
 TRAINED: Mapping[str, tuple[str, ...]] = {

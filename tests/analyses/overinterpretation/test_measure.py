@@ -224,7 +224,6 @@ def test_impossible_options_are_refused():
         "subsets": 3,
         "retrain": False,
     }
-    assert analyses.FILLS == sis.FILLS
     assert analyses.Analysis(kind="reliability", **given).own == {"mosaics": 20}
     for name, value, words in [
         ("pixels", 0, "`pixels` must be at least 1"),

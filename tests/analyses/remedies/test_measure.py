@@ -13,11 +13,10 @@ from rrr_utils.analyses.remedies import figures as drawn
 from rrr_utils.analyses.remedies import measure as comparison
 from rrr_utils.analyses.remedies import statistics as told
 from rrr_utils.analyses.remedies.catalogue import CATALOGUE, remedy
-from rrr_utils.common import paths
+from rrr_utils.common import names, paths
 from rrr_utils.engine import passes as engine
 from rrr_utils.explainers import GradCAM
 from rrr_utils.scoring.shift import change_background
-from rrr_utils.study import analysis as analyses
 from rrr_utils.study import jobs, run_notebook
 from rrr_utils.study import study_file as study
 from rrr_utils.tables import parquet as tables
@@ -112,7 +111,7 @@ def test_the_strongest_penalty_that_costs_nothing_is_chosen():
 
 def test_every_remedy_is_known_everywhere():
     """The plan's list, the catalogue and the figure's labels agree; a misspelt name gets help."""
-    assert tuple(CATALOGUE) == analyses.REMEDIES
+    assert tuple(CATALOGUE) == names.REMEDIES
     assert {*drawn.LABELS, "plain"} == set(CATALOGUE)
     assert all(each.masks for each in CATALOGUE.values() if each.taught)
     with pytest.raises(ValueError, match="Did you mean 'right-reasons'"):
@@ -305,7 +304,7 @@ def test_the_studies_ask_for_the_comparison(name):
     assert found
     for job in found:
         assert job.outputs == ("remedies",)
-        assert job.parameters["remedies"] == list(analyses.REMEDIES)
+        assert job.parameters["remedies"] == list(names.REMEDIES)
         assert job.parameters["epochs"] == job.parameters["epoch"]
         run_notebook.check_parameters(paths.root() / "notebooks" / "11-remedies.ipynb", job.parameters)
         assert job.cost.seconds > 60

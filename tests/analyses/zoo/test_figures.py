@@ -50,7 +50,7 @@ def test_every_model_is_drawn_in_both_panels():
 def test_every_predictor_has_its_own_words():
     """All that a study may name, and no two alike."""
     names = [*hypotheses.PLAIN]
-    for explainer in study.EXPLAINERS[:4]:
+    for explainer in list(study.EXPLAINERS)[:4]:
         names += [f"{explainer}/{measure}/{cohort}" for measure in hypotheses.MEASURES for cohort in hypotheses.COHORTS]
     words = [figures.predictor_label(name) for name in names]
     assert len(set(words)) == len(names)
