@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
+from zlib import crc32
 
 import matplotlib as mpl
 import numpy as np
@@ -26,6 +27,14 @@ class Style(NamedTuple):
     colour: str
     marker: str
     line: str | tuple[int, tuple[int, ...]]
+
+
+class _Looks(dict[str, Style]):
+    """Looks by value; a value of one's own is called what it is, in a look that follows from its name."""
+
+    def __missing__(self, value: str) -> Style:
+        number = crc32(value.encode())
+        return Style(value, ("#777777", "#999999", "#555555")[number % 3], "hHd8"[number % 4], (0, (7, 1 + number % 5)))
 
 
 # Colours of Okabe and Ito, which people with any colour vision can tell apart; within a column they also differ in
@@ -70,6 +79,9 @@ STYLE: dict[str, dict[str, Style]] = {
     },
 }
 
+for _column in ("explainer", "mask_source"):
+    STYLE[_column] = _Looks(STYLE[_column])
+
 HEADINGS = {"explainer": "explainer", "strategy": "trained layers", "trained_on": "trained on", "mask_source": "masks"}
 
 BACKGROUND_LABELS = {
@@ -95,10 +107,16 @@ def theme() -> Iterator[None]:
 
 
 def present(table: pd.DataFrame, column: str, allowed: Sequence[str]) -> list[str]:
-    """Return the values of ``column`` in the fixed order ``allowed``; an unknown one raises ``ValueError``."""
-    for value in table[column].unique():
+    """Return the values of ``column`` in the fixed order ``allowed``; an unknown one raises ``ValueError``.
+
+    Explainers and sources of masks may be one's own, and come last.
+    """
+    found = list(table[column].unique())
+    if column in ("explainer", "source", "mask_source"):
+        return [*(value for value in allowed if value in found), *sorted(set(found) - set(allowed))]
+    for value in found:
         one_of(column, value, allowed)
-    return [value for value in allowed if (table[column] == value).any()]
+    return [value for value in allowed if value in found]
 
 
 def check(table: pd.DataFrame, columns: Sequence[str], unique: Sequence[str]) -> None:

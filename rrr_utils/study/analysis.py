@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from rrr_utils.common import names
+from rrr_utils.common import names, registry
 from rrr_utils.common.choices import one_of
 
 # Each kind, and the notebook that answers it.
@@ -107,7 +107,7 @@ class Analysis:
             elif kind != self.kind and getattr(self, name) is not None:
                 raise ValueError(f"`{name}` belongs to analyses of kind {kind!r}, but this one is {self.kind!r}.")
         for masker in self.maskers or ():
-            one_of("maskers", masker, MASKERS)
+            registry.check("maskers", masker, MASKERS)
         if self.kind == "mask-quality" and not self.maskers:
             raise ValueError(f"`maskers` must name at least one of {list(MASKERS)}, but the list is empty.")
         least_of = {"orders": 2, "pixels": 1, "subsets": 1, "mosaics": 2, "steps": 2, "prototypes": 1}

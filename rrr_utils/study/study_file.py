@@ -29,6 +29,7 @@ from rrr_utils.common.names import (
     STRATEGIES,
     TRAINED_ON,
 )
+from rrr_utils.common.registry import check
 from rrr_utils.study import analysis as analyses
 from rrr_utils.study.analysis import Analysis, Known
 
@@ -54,7 +55,11 @@ class _Misplaced(ValueError):
 
 @dataclass(frozen=True)
 class Data:
-    """One data entry: a source of images, its options, and where its object masks come from."""
+    """One data entry: a source of images, its options, and where its object masks come from.
+
+    ``source`` and ``masks`` may be one's own, ``package.module:Name``: see :func:`rrr_utils.datasets.open_dataset` and
+    :func:`rrr_utils.masks.open_masker`.
+    """
 
     name: str
     source: str
@@ -64,8 +69,8 @@ class Data:
 
     def __post_init__(self) -> None:
         _name(self.name)
-        one_of("source", self.source, SOURCES)
-        one_of("masks", self.masks, MASKERS)
+        check("source", self.source, SOURCES)
+        check("masks", self.masks, MASKERS)
         _in_range("test_share", self.test_share, 0.0, 1.0)
 
 
@@ -89,6 +94,7 @@ class Stage:
 class Model:
     """One network entry: an architecture at a size, its start weights, and how it is trained.
 
+    ``architecture`` may be one's own, ``package.module:Name``: see :func:`rrr_utils.networks.network.build`.
     ``head`` is stage 1, the head alone on frozen features; without it (a network from scratch) training
     starts with ``tuning``. Among the strategies, ``head`` asks for the scores of stage 1 itself; a network with no
     other strategy needs no ``tuning``. ``units`` is the width of the head's hidden layer, by default the
@@ -113,7 +119,7 @@ class Model:
 
     def __post_init__(self) -> None:
         _name(self.name)
-        one_of("architecture", self.architecture, NETWORKS)
+        check("architecture", self.architecture, NETWORKS)
         _at_least("size", self.size, 32)
         _in_range("alpha", self.alpha, 0.0, 2.0)
         one_of("augmentation", self.augmentation, AUGMENTATIONS)
@@ -428,7 +434,7 @@ def _explainers(entries: tuple[Mapping[str, Any], ...]) -> None:
                 f"each of `explainers` must be a mapping with a `name`, for example {{name: lime, samples: 200}}, "
                 f"but {_short(explainer)} was passed."
             )
-        one_of("name", explainer["name"], EXPLAINERS)
+        check("name", explainer["name"], EXPLAINERS)
         if "design" in explainer:
             one_of("design", explainer["design"], DESIGNS)
         if "precision" in explainer:

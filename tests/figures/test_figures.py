@@ -190,12 +190,21 @@ def test_rows_that_would_cover_each_other_are_refused():
     one = table[table["split"] == "test"]
     with pytest.raises(ValueError, match=r"needs the column\(s\) \['chance'\]"):
         figures.score_by_explainer(one.drop(columns="chance"))
-    with pytest.raises(ValueError, match="`explainer` must be one of"):
-        figures.score_by_explainer(one.replace("lime", "limes"))
+    with pytest.raises(ValueError, match="`trained_on` must be one of"):
+        figures.score_by_explainer(one.replace("masked", "maskd"))
     with pytest.raises(ValueError, match="no rows"):
         figures.score_by_explainer(one.iloc[:0])
     with pytest.raises(ValueError, match="`hue` must be one of"):
         figures.score_by_explainer(one, hue="colour")
+
+
+def test_an_explainer_of_ones_own_is_drawn_last_under_its_name():
+    """It needs no entry among the styles, and looks the same in every figure."""
+    table = filled(explainer=("mine", *EXPLAINERS), trained_on=KINDS)
+    (axes,) = figures.score_by_explainer(table).axes
+    assert axes.get_xticklabels()[-1].get_text() == "mine"
+    assert figures.STYLE["explainer"]["mine"] == figures.STYLE["explainer"]["mine"]
+    assert "mine" not in figures.STYLE["explainer"]
 
 
 def test_styles_cover_what_a_study_can_hold_and_can_be_told_apart():

@@ -19,8 +19,8 @@ def test_overlaps_are_counted_in_their_bins():
         heights = axes.collections[0].get_paths()[0].vertices[:, 1]
         assert heights.max() in (1, 2)  # 0.81 and 0.82 share a bin
         assert any(np.allclose(line.get_xdata(), median) for line in axes.lines if len(line.get_xdata()))
-    with pytest.raises(ValueError, match="`source` must be one of"):
-        figures.overlap_histogram(table[:4].assign(source="deeplap"))
+    (axes,) = figures.overlap_histogram(table[:4].assign(source="mine"), [0.5]).axes
+    assert axes.get_title(loc="left") == "mine"
 
 
 def test_both_outlines_are_drawn():
