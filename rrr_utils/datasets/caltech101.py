@@ -62,6 +62,11 @@ class Caltech101(Dataset):
         return mask
 
 
+def about(options: Mapping[str, Any]) -> int:
+    """Return about how many images these options give, for a plan; no image is opened."""
+    return len(options.get("categories") or range(101)) * min(options.get("cap") or 90, 90)
+
+
 def open_dataset(data_dir: Path | str | None, options: Mapping[str, Any]) -> Caltech101:
     """Return the data set in ``data_dir / "caltech101"``; options: see :class:`Options`.
 

@@ -64,6 +64,11 @@ class Cifar10(Dataset):
         return Decoded(np.frombuffer(found, np.uint8).reshape(3, SIDE, SIDE).transpose(1, 2, 0).copy())
 
 
+def about(options: Mapping[str, Any]) -> int:
+    """Return about how many images these options give, for a plan; no image is opened."""
+    return options.get("images") or 60000
+
+
 def open_dataset(data_dir: Path | str | None, options: Mapping[str, Any]) -> Cifar10:
     """Return the data set in ``data_dir / "cifar10" / "cifar-10-batches-bin"``; options: see :class:`Options`.
 

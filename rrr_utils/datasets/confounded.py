@@ -102,6 +102,11 @@ class Confounded(Dataset):
         return inside & (np.minimum(down, across) <= radius / 4), colour.astype(np.uint8)
 
 
+def about(options: Mapping[str, Any]) -> int:
+    """Return about how many images these options give, for a plan; no image is opened."""
+    return checks.build(Options, options, "confounded").images
+
+
 def open_dataset(data_dir: Path | str | None, options: Mapping[str, Any]) -> Confounded:
     """Return the data set described by ``options`` (see :class:`Options`); nothing is read from ``data_dir``."""
     chosen = checks.build(Options, options, "confounded")

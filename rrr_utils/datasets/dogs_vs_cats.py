@@ -31,6 +31,11 @@ class Options:
         checks.whole("seed", self.seed, 0)
 
 
+def about(options: Mapping[str, Any]) -> int:
+    """Return about how many images these options give, for a plan; no image is opened."""
+    return options.get("images") or 3000  # as many as the paper takes
+
+
 def open_dataset(data_dir: Path | str | None, options: Mapping[str, Any]) -> Dataset:
     """Return the data set in ``data_dir / "dogs_vs_cats"``; options: see :class:`Options`.
 

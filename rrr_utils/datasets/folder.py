@@ -85,6 +85,12 @@ class Folder(Dataset):
         return (values >= half).astype(np.float32)
 
 
+def about(options: Mapping[str, Any]) -> int:
+    """Return about how many images these options give, for a plan; no image is opened."""
+    folder = paths.given(str(options.get("images", "")), paths.data_dir())
+    return sum(path.is_file() for path in folder.rglob("*")) if folder.is_dir() else 1000
+
+
 def open_dataset(data_dir: Path | str | None, options: Mapping[str, Any]) -> Folder:
     """Return the data set that the options describe (see :class:`Options`).
 

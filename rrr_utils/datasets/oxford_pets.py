@@ -65,6 +65,11 @@ class OxfordPets(Dataset):
         return np.isin(trimap, (ANIMAL, BORDER) if self.border else (ANIMAL,)).astype(np.float32)
 
 
+def about(options: Mapping[str, Any]) -> int:
+    """Return about how many images these options give, for a plan; no image is opened."""
+    return options.get("images") or 7390
+
+
 def open_dataset(data_dir: Path | str | None, options: Mapping[str, Any]) -> OxfordPets:
     """Return the data set in ``data_dir / "oxford_pets"``; options: see :class:`Options`.
 

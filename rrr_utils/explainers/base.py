@@ -49,6 +49,8 @@ class Explainer(ABC):
     samples: int = 0
     control: int = 0
     reads_layer: ClassVar[bool] = False
+    # Whether all checkpoints are asked about the same images, so that what they share of a pass runs once.
+    alike: ClassVar[bool] = False
 
     def __init__(self, protocol: str = "ours", batch: int = 32) -> None:
         one_of("protocol", protocol, PROTOCOLS)
@@ -106,6 +108,13 @@ class Explainer(ABC):
         """
         return np.stack([self(network, images, classes, ids, signed) for network in stack.networks()])
 
+    def passes(self, size: int, channels: Sequence[int]) -> int:
+        """Return about how many passes one map takes at ``size`` pixels, of which a gradient counts as two, for a plan.
+
+        ``channels`` are those of the last layer of every resolution. By default a pass and a gradient.
+        """
+        return 3
+
     @abstractmethod
     def _explain(
         self, network: Any, images: NDArray, classes: NDArray[np.int64], ids: tuple[str, ...], signed: bool
@@ -136,6 +145,11 @@ class Explainer(ABC):
 
 class Perturbing(Explainer):
     """An explainer that asks for the logits of changed images, and nothing else of a network."""
+
+    alike = True
+
+    def passes(self, size: int, channels: Sequence[int]) -> int:
+        return self.samples
 
     def of_each(
         self,

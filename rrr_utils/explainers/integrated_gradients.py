@@ -34,6 +34,9 @@ class IntegratedGradients(base.Explainer):
         self.baseline = None if baseline is None else np.broadcast_to(np.asarray(baseline, np.float32), (3,))
         self.design = f"{steps} steps"
 
+    def passes(self, size: int, channels: Sequence[int]) -> int:
+        return 3 * self.steps
+
     def attributions(self, network: Any, images: ArrayLike, classes: ArrayLike) -> NDArray[np.float64]:
         """Return what each pixel adds to the logit, ``(N, H, W)`` float64 of both signs, as it is: not scaled."""
         pictures, labels, names = relevance.check(images, classes, None)

@@ -1,6 +1,6 @@
 """LayerCAM: activations weighted, each at its own place, by the positive gradient of a class's logit."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,9 @@ class LayerCAM(base.Explainer):
         one_of("layers", layers, LAYERS)
         self.layers = layers
         self.design = "" if layers == "last" else "all layers"
+
+    def passes(self, size: int, channels: Sequence[int]) -> int:
+        return 3 * (len(channels) if self.layers == "all" else 1)
 
     def _explain(
         self, network: Any, images: NDArray, classes: NDArray[np.int64], ids: tuple[str, ...], signed: bool

@@ -1,5 +1,6 @@
 """Occlusion: how far a class's logit falls when a patch of the image is covered."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -54,6 +55,9 @@ class Occlusion(base.Perturbing):
             raise ValueError(f"`stride` must not exceed `patch` ({patch}), but {stride} was passed.")
         self.fill = base.fill_of(fill)
         self.design = f"patch {patch}, stride {stride}"
+
+    def passes(self, size: int, channels: Sequence[int]) -> int:
+        return (math.ceil((size - self.patch) / self.stride) + 1) ** 2
 
     def _explain(
         self, network: Any, images: NDArray, classes: NDArray[np.int64], ids: tuple[str, ...], signed: bool

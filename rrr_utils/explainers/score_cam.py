@@ -56,6 +56,9 @@ class ScoreCAM(base.Explainer):
         parts = [f"{channels} channels"] if channels else []
         self.design = ", ".join(parts + ([weighing] if weighing != "increase" else []))
 
+    def passes(self, size: int, channels: Sequence[int]) -> int:
+        return 3 + min(channels[-1], self.channels or channels[-1])
+
     def _explain(
         self, network: Any, images: NDArray, classes: NDArray[np.int64], ids: tuple[str, ...], signed: bool
     ) -> Iterator[NDArray]:

@@ -38,12 +38,17 @@ class SEDC(base.Perturbing):
     """
 
     name = "sedc"
+    alike = False
 
     def __init__(self, steps: int = 50, fill: float | Sequence[float] | None = None, batch: int = 32) -> None:
         super().__init__(batch=batch)
         self.steps, self.fill = base.at_least("steps", steps, 0), base.fill_of(fill)
         self.design = f"{steps} steps"
         self._lime = lime.LIME()
+
+    def passes(self, size: int, channels: Sequence[int]) -> int:
+        # Of about 50 superpixels, a set is enlarged some ten times before the class changes.
+        return 50 * (1 + min(self.steps, 10))
 
     def _explain(
         self, network: Any, images: NDArray, classes: NDArray[np.int64], ids: tuple[str, ...], signed: bool

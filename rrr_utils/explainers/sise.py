@@ -66,6 +66,10 @@ class SISE(base.Explainer):
         parts += [f"{channels} channels"] if channels else []
         self.design = ", ".join(parts + ([output] if output != "logit" else []))
 
+    def passes(self, size: int, channels: Sequence[int]) -> int:
+        # Half of the channels have a gradient above 0.
+        return 3 + sum(min(round(count / 2), self.channels or count) for count in channels)
+
     def _explain(
         self, network: Any, images: NDArray, classes: NDArray[np.int64], ids: tuple[str, ...], signed: bool
     ) -> Iterator[NDArray]:

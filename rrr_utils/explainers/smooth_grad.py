@@ -1,6 +1,6 @@
 """SmoothGrad: the gradient of a class's logit with respect to the pixels, averaged over noisy copies of the image."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,9 @@ class SmoothGrad(base.Explainer):
         self.samples, self.noise, self.seed = base.at_least("samples", samples, 1), noise, seed
         self.channels = channels
         self.design = f"noise {noise:g}" + ("" if channels == "sum" else f", {channels} channel")
+
+    def passes(self, size: int, channels: Sequence[int]) -> int:
+        return 3 * self.samples
 
     def _explain(
         self, network: Any, images: NDArray, classes: NDArray[np.int64], ids: tuple[str, ...], signed: bool

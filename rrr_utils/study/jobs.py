@@ -1,6 +1,7 @@
 """The jobs of a study: which notebook runs with which parameters, after which others."""
 
-from collections.abc import Iterator, Mapping
+import functools
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -8,17 +9,17 @@ from typing import Any
 from rrr_utils.common import paths
 from rrr_utils.common.choices import nearest
 from rrr_utils.study import analysis as analyses
-from rrr_utils.study import costs
+from rrr_utils.study import analysis_costs, costs
 from rrr_utils.study.analysis import Analysis
 from rrr_utils.study.study_file import Data, Model, Scoring, Study
 
 KINDS = ("masking", "head", "fine-tuning", "scoring", "figures", "analysis")
 # What analyses cost that do more than explain.
 _COSTS = {
-    "overinterpretation": costs.overinterpretation,
-    "zoo": costs.zoo,
-    "remedies": costs.remedies,
-    "infodisent": costs.infodisent,
+    "overinterpretation": analysis_costs.overinterpretation,
+    "zoo": analysis_costs.zoo,
+    "remedies": analysis_costs.remedies,
+    "infodisent": analysis_costs.infodisent,
 }
 # The notebook that reads the tables of a whole study.
 FIGURES = "04-figures"
@@ -39,7 +40,13 @@ class Job:
     parameters: Mapping[str, Any]
     outputs: tuple[str, ...]
     needs: tuple[str, ...] = ()
-    cost: costs.Cost = field(default_factory=costs.Cost)
+    # Asked for when a plan is printed: it imports NumPy, which listing the jobs of a study does without.
+    estimate: Callable[[], costs.Cost] = field(default=costs.Cost, compare=False)
+
+    @functools.cached_property
+    def cost(self) -> costs.Cost:
+        """What the job costs before it runs, an estimate."""
+        return self.estimate()
 
     @property
     def name(self) -> str:
@@ -95,7 +102,7 @@ def _masking(study: Study, data: Data, models: list[Model]) -> Job:
             "data.json",
             *(f"{part}-{size}.npy" for size in sizes for part in ("images", "masks")),
         ),
-        cost=costs.masking(data, sizes),
+        estimate=partial(costs.masking, data, sizes),
     )
 
 
@@ -155,7 +162,7 @@ def _fine_tuning(study: Study, data: Data, model: Model, trained_on: str, strate
         },
         needs=needs,
         outputs=("history.parquet", *(f"seed-{seed}/training" for seed in seeds)),
-        cost=costs.training(data, model, stage, strategy, len(seeds)),
+        estimate=partial(costs.training, data, model, stage, strategy, len(seeds)),
     )
 
 
@@ -182,7 +189,7 @@ def _scoring(
         # A stage 2 checkpoint holds the layers that were trained: the rest comes from stage 1.
         needs=(*tuning.needs, tuning.name, *((start.name,) if start else ())),
         outputs=("scores.parquet", "shift.parquet", "answers.parquet", *(f"seed-{seed}/scoring" for seed in seeds)),
-        cost=costs.scoring(data, model, scoring, tuning.parameters["strategy"], len(computed), len(seeds)),
+        estimate=partial(costs.scoring, data, model, scoring, tuning.parameters["strategy"], len(computed), len(seeds)),
     )
 
 
@@ -202,7 +209,6 @@ def _figures(study: Study, jobs: list[Job]) -> Job:
         },
         needs=tuple(job.name for job in jobs),
         outputs=("summary",),
-        cost=costs.Cost(),
     )
 
 
@@ -218,7 +224,6 @@ def _analysis(study: Study, entry: Analysis, jobs: list[Job]) -> Job:
     if entry.retrain or entry.kind in ("remedies", "zoo"):
         raw |= {name: tuning.parameters[name] for name in ("epochs", "optimizer", "rate", "batch")}
     seeds = list(entry.seeds or tuning.parameters["seeds"])
-    cost = _analysis_cost(data, model, entry, len(seeds))
     return Job(
         kind="analysis",
         notebook=analyses.NOTEBOOKS[entry.kind],
@@ -235,7 +240,7 @@ def _analysis(study: Study, entry: Analysis, jobs: list[Job]) -> Job:
         },
         needs=(*tuning.needs, tuning.name),
         outputs=(entry.kind,),
-        cost=cost,
+        estimate=partial(_analysis_cost, data, model, entry, len(seeds)),
     )
 
 

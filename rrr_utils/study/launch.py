@@ -73,6 +73,8 @@ def _print_plan(plan: study.Study, slots: int, threads: int) -> None:
             f"{size(sum(job.cost.disk for job in which)):>8}  "
             f"about {duration(_wall(left if what == 'left' else list(every), factor, slots))} with {slots} at once"
         )
+    for said in costs.guesses(plan):
+        print(said)
     print("Times are estimates: constants of a reference machine, scaled by a matrix product measured just now.")
 
 

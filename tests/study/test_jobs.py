@@ -8,7 +8,7 @@ import tiny_study
 
 from rrr_utils.common import paths
 from rrr_utils.study import analysis as analyses
-from rrr_utils.study import costs, job_state, jobs, run_notebook
+from rrr_utils.study import analysis_costs, costs, job_state, jobs, run_notebook
 from rrr_utils.study import study_file as study
 
 STUDIES = sorted((tiny_study.PROJECT / "studies").glob("*.yaml"))
@@ -247,6 +247,29 @@ def test_what_a_job_reads_is_found_where_the_notebook_finds_it(
     assert costs.images_of(entry) == 2
 
 
+def test_what_nobody_has_measured_is_estimated_and_said(tiny: study.Study) -> None:
+    """One's own data, masker, network and explainer have a usual cost, without being imported."""
+    data = replace(tiny.data[0], options={"images": 200})
+    assert costs.guesses(tiny) == []
+    usual = replace(tiny.networks[0], architecture="resnet50", alpha=1.0)
+    model = replace(usual, architecture="json:mine")
+    assert costs.training(data, model, study.Stage(2), "all", 1) == costs.training(
+        data, usual, study.Stage(2), "all", 1
+    )
+    scoring = study.Scoring(explainers=({"name": "json:mine"}, {"name": "json:mine", "samples": 20}), epochs=(1,))
+    assert costs.analysis(data, model, scoring, 1, 0.0, 1).passes == 100 * (1 + 1000 + 20)
+    own = replace(data, source="json:mine", masks="json:maskers", options={})
+    assert costs.images_of(own) == 1000
+    assert costs.masking(own, [64]).seconds == pytest.approx(costs.masking(replace(own, masks="deeplab"), [64]).seconds)
+    assert costs.guesses(replace(tiny, data=(own,), networks=(replace(model, on=()),), scoring=scoring)) == [
+        "No experience with json:mine: estimated as 1,000 images.",
+        "No experience with json:maskers: estimated as deeplab.",
+        "No experience with json:mine: estimated as resnet50.",
+        "No experience with json:mine: estimated as 1,000 passes a map.",
+        "No experience with json:mine: estimated as 20 passes a map.",
+    ]
+
+
 def test_wall_time_by_hand() -> None:
     """a (4 s), then b (3 s) and c (2 s), then d (1 s): 8 s with two slots, 10 s with one, 1 s when only d is left."""
     seconds = {"a": 4.0, "b": 3.0, "c": 2.0, "d": 1.0}
@@ -269,11 +292,11 @@ def test_the_cost_of_a_slice_of_the_zoo_by_hand(tiny: study.Study) -> None:
         kinds=("original", "swapped"), training_images=(20, 50), checkpoints=(2, 4), steps=5,
     )  # fmt: skip
     data = replace(tiny.data[0], options={"images": 200})
-    cost = costs.zoo(data, tiny.networks[0], entry, 3)
+    cost = analysis_costs.zoo(data, tiny.networks[0], entry, 3)
     assert cost.training_images == (20 + 50) * 4 * 2 * 2 * 3
     # Of each model: 10 images by Grad-CAM (4 passes) and two curves of 5 steps, 8 by random weights, 60 tested 7 times.
     assert cost.passes == 48 * (10 * (4 + 10) + 8 * 4 + 60 * 7)
-    still = costs.zoo(data, tiny.networks[0], replace(entry, kinds=("original", "masked")), 3)
+    still = analysis_costs.zoo(data, tiny.networks[0], replace(entry, kinds=("original", "masked")), 3)
     assert still.seconds < cost.seconds
 
 

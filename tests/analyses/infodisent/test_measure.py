@@ -20,7 +20,7 @@ from rrr_utils.engine import passes as engine
 from rrr_utils.scoring import scores as scoring
 from rrr_utils.statistics import intervals
 from rrr_utils.study import analysis as analyses
-from rrr_utils.study import costs, jobs, run_notebook
+from rrr_utils.study import analysis_costs, costs, jobs, run_notebook
 from rrr_utils.study import study_file as study
 from rrr_utils.tables import parquet as tables
 from rrr_utils.training import checkpoints, runs
@@ -428,4 +428,4 @@ def test_the_analysis_becomes_a_job(tmp_path):
     data = plan.data[0]
     trained = round(costs.images_of(data) * (1 - data.test_share)) * 4 * 3
     assert job.cost.training_images == trained
-    assert job.cost.seconds >= trained * costs._HEAD_SECONDS
+    assert job.cost.seconds >= trained * analysis_costs.HEAD_SECONDS
