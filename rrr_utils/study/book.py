@@ -12,8 +12,8 @@ import nbformat
 import yaml
 
 from rrr_utils.common import files, paths
+from rrr_utils.study import agenda, job_state, jobs, published, run_notebook, worker
 from rrr_utils.study import executed_notebook as executed
-from rrr_utils.study import job_state, jobs, run_notebook, worker
 from rrr_utils.study import study_file as study
 
 # The study whose numbers the book's pages tell.
@@ -76,17 +76,20 @@ def book_of(plan: study.Study) -> int:
     output, source = folder / "book", folder / "book" / "source"
     shutil.rmtree(source, ignore_errors=True)
     _stage(source)
-    done, missing = _finished(plan, folder)
+    items = agenda.of(plan)
+    done, missing = _jobs(items, agenda.DONE), [item for item in items if item.state == agenda.LEFT]
     if jobs.FIGURES not in [job.notebook for job in done]:
         raise RuntimeError(
-            f"Study {plan.name} is not complete: {len(missing)} job(s) to run, the first of them {missing[0].name} "
-            f"({job_state.states(jobs.of(plan), folder)[missing[0].name]}). Run `make study STUDY={plan.name}`."
+            f"Study {plan.name} is not complete: {len(missing)} job(s) to run, the first of them {missing[0].job.name} "
+            f"({missing[0].why}). Run `make study STUDY={plan.name}`."
         )
-    published = source / "book" / "published"
+    shown = source / "book" / "published"
     whole = plan.name == WHOLE_BOOK
-    shutil.rmtree(published / plan.name if whole else published, ignore_errors=True)
-    _copy_notebooks(done, folder, published / plan.name)
-    _copy_tables(done, folder, source / "data" / "results" / plan.name)
+    for other in shown.iterdir() if not whole and shown.is_dir() else ():
+        if other.name != plan.name:
+            shutil.rmtree(other)
+    _copy_notebooks(items, folder, shown / plan.name)
+    _copy_tables(items, folder, source / "data" / "results" / plan.name)
     if not whole:
         files.write_text(source / TOC, yaml.safe_dump(small_toc(plan.name, done), sort_keys=False))
     built, now = output / ".built", _digest(source)
@@ -107,22 +110,24 @@ def publish(plan: study.Study) -> int:
     What is done is published, also of a study that is not complete; what is missing is named, and the figures are made
     of the runs that are scored.
     """
-    folder = paths.runs() / plan.name
-    done, missing = _finished(plan, folder)
-    for job in missing:
+    folder, results = paths.runs() / plan.name, paths.results(plan.name)
+    items = agenda.of(plan)
+    done = _jobs(items, agenda.DONE)
+    for job in _jobs(items, agenda.LEFT):
         print(f"  not published, not done: {job.name}")
     if not done:
         raise RuntimeError(f"Study {plan.name} has nothing to publish in {folder}. Run `make study STUDY={plan.name}`.")
     notebooks = paths.root() / "book" / "published" / plan.name
-    shutil.rmtree(notebooks, ignore_errors=True)
-    _copy_notebooks(done, folder, notebooks)
+    _copy_notebooks(items, folder, notebooks)
     print(f"  {len(done)} notebooks -> {notebooks}")
-    figures = [job for job in missing if job.notebook == jobs.FIGURES]
-    if figures:
-        _draw_what_is_done(figures[0], done, notebooks)
-    tables = paths.root() / "data" / "results" / plan.name
-    if _copy_tables(done, folder, tables):
-        print(f"  tables -> {tables}")
+    for figures in (job for job in _jobs(items, agenda.LEFT) if job.notebook == jobs.FIGURES):
+        _draw_what_is_done(figures, items, notebooks)
+    if _copy_tables(items, folder, results):
+        print(f"  tables -> {results}")
+    # What `make study` runs is run by everybody: none of it counts as done elsewhere.
+    for job in done if plan.name != WHOLE_BOOK else ():
+        if job.kind != "figures":
+            published.record(job, folder, results)
     return 0
 
 
@@ -153,15 +158,17 @@ def _stage(source: Path) -> None:
             shutil.copy2(place, source / name)
 
 
-def _finished(plan: study.Study, folder: Path) -> tuple[list[jobs.Job], list[jobs.Job]]:
-    every = jobs.of(plan)
-    states = job_state.states(every, folder)
-    done = [job for job in every if not states[job.name]]
-    return done, [job for job in every if states[job.name]]
+def _jobs(items: Sequence[agenda.Item], state: str) -> list[jobs.Job]:
+    return [item.job for item in items if item.state == state]
 
 
-def _copy_notebooks(done: Sequence[jobs.Job], folder: Path, target: Path) -> None:
-    for job in done:
+def _copy_notebooks(items: Sequence[agenda.Item], folder: Path, target: Path) -> None:
+    """Copy the executed notebooks of what is done to ``target``, beside what was published before of the same study."""
+    known = {f"{published_name(item.job)}.ipynb" for item in items}
+    for path in target.glob("*.ipynb"):
+        if path.name not in known:
+            path.unlink()
+    for job in _jobs(items, agenda.DONE):
         ran = nbformat.read(folder / f"{job.name}.ipynb", as_version=4)
         now = nbformat.read(job_state.template(job), as_version=4)
         shown = executed.with_prose_of(ran, now)
@@ -170,9 +177,10 @@ def _copy_notebooks(done: Sequence[jobs.Job], folder: Path, target: Path) -> Non
         files.write_text(target / f"{published_name(job)}.ipynb", executed.text(shown))
 
 
-def _draw_what_is_done(figures: jobs.Job, done: Sequence[jobs.Job], target: Path) -> None:
+def _draw_what_is_done(figures: jobs.Job, items: Sequence[agenda.Item], target: Path) -> None:
     """Execute the notebook of a study's figures for the runs that are scored, and publish it; it leaves no stamp."""
-    scored = {job.folder for job in done if job.kind == "scoring"}
+    taken = figures.parameters.get("published", {})
+    scored = {job.folder for job in _jobs(items, agenda.DONE) if job.kind == "scoring"} | taken.keys()
     runs = [run for run in figures.parameters["runs"] if run in scored]
     if not runs:
         return
@@ -183,18 +191,24 @@ def _draw_what_is_done(figures: jobs.Job, done: Sequence[jobs.Job], target: Path
     print(f"  figures of {len(runs)} of {len(figures.parameters['runs'])} runs -> {output}")
 
 
-def _copy_tables(done: Sequence[jobs.Job], folder: Path, target: Path) -> bool:
-    """Copy the summary of a study's runs and the tables of its analyses, each in a folder named like its notebook."""
-    found = {folder / "summary": target}
-    found |= {
+def _copy_tables(items: Sequence[agenda.Item], folder: Path, target: Path) -> bool:
+    """Copy the summary of a study's runs and the tables of its analyses, each in a folder named like its notebook.
+
+    What was published before stays, but for tables of analyses that the study has no more.
+    """
+    found = {
         folder / job.folder / name: target / published_name(job)
-        for job in done
+        for job in _jobs(items, agenda.DONE)
         if job.kind == "analysis"
         for name in job.outputs
     }
-    there = {source: place for source, place in found.items() if source.is_dir()}
-    if there:
-        shutil.rmtree(target, ignore_errors=True)
+    known = {published_name(item.job) for item in items} | {published.STAMPS}
+    for path in target.iterdir() if target.is_dir() else ():
+        if path.is_dir() and (path in found.values() or path.name not in known):
+            shutil.rmtree(path)
+        elif path.is_file() and (folder / "summary").is_dir():
+            path.unlink()
+    there = {source: place for source, place in {folder / "summary": target, **found}.items() if source.is_dir()}
     for source, place in there.items():
         shutil.copytree(source, place, ignore=_LEFT_OUT, dirs_exist_ok=True)
     return bool(there)

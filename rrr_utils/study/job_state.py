@@ -1,6 +1,6 @@
 """Whether a job of a study is done, and what it reads."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,19 +36,6 @@ def why_not_done(
     except NotDone as error:
         return f"{WAITS}{error}"
     return stamps.stale(folder / job.stamp, folder / f"{job.name}.ipynb", expected, job.outputs)
-
-
-def states(every: Sequence[Job], folder: Path) -> dict[str, str]:
-    """Return for each job of a study why it has to be run, or "".
-
-    A job that is done but needs one that is not is to be looked at again when that one has ended: it is run only if
-    the results which it reads have changed.
-    """
-    found: dict[str, str] = {}
-    for job in every:
-        open_needs = [need for need in job.needs if found[need]]
-        found[job.name] = why_not_done(job, folder) or (f"{UNLESS}{open_needs[0]}" if open_needs else "")
-    return found
 
 
 def inputs_of(job: Job, folder: Path, elsewhere: Mapping[str, Any] = _NOTHING) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from rrr_utils.common import choices, files, paths
-from rrr_utils.study import costs, job_state, jobs, worker
+from rrr_utils.study import agenda, costs, job_state, jobs, worker
 from rrr_utils.study import study_file as study
 from rrr_utils.study.display import Display, duration, size
 
@@ -50,28 +50,27 @@ def _slots(at_once: int, threads: int) -> int:
 
 
 def _print_plan(plan: study.Study, slots: int, threads: int) -> None:
-    every = jobs.of(plan)
-    folder = paths.runs() / plan.name
-    states = job_state.states(every, folder)
+    items = agenda.of(plan)
+    every = [item.job for item in items]
     factor = costs.machine(threads)
     width = max(len(job.name) for job in every)
     print(f"Study {plan.name}: {plan.title}. {len(every)} jobs, {slots} at once, {threads} thread(s) each.")
     print(f"{'job':{width}}  {'passes':>11}  {'training':>9}  {'time':>8}  {'disk':>8}  state")
-    for job in every:
+    for job, why in ((item.job, item.why) for item in items):
         cost = job.cost
         seconds = job.cost.expected(factor)
         print(
             f"{job.name:{width}}  {cost.passes:>11,}  {cost.training_images:>9,}  {duration(seconds):>8}  "
-            f"{size(cost.disk):>8}  {states[job.name] or 'done'}"
+            f"{size(cost.disk):>8}  {why}"
         )
-    left = [job for job in every if states[job.name]]
+    left = [item.job for item in items if item.state == agenda.LEFT]
     for what, which in (("all", every), ("left", left)):
         total = sum(job.cost.expected(factor) for job in which)
         print(
             f"{what + f': {len(which)} jobs':{width}}  {sum(job.cost.passes for job in which):>11,}  "
             f"{sum(job.cost.training_images for job in which):>9,}  {duration(total):>8}  "
             f"{size(sum(job.cost.disk for job in which)):>8}  "
-            f"about {duration(_wall(left if what == 'left' else list(every), factor, slots))} with {slots} at once"
+            f"about {duration(_wall(left if what == 'left' else every, factor, slots))} with {slots} at once"
         )
     for said in costs.guesses(plan):
         print(said)
@@ -79,19 +78,22 @@ def _print_plan(plan: study.Study, slots: int, threads: int) -> None:
 
 
 def _run(plan: study.Study, path: Path, folder: Path, slots: int, threads: int, profile: Path) -> int:
-    every = jobs.of(plan)
+    items = agenda.of(plan)
     print(f"Study {plan.name}: {plan.title}")
-    states = job_state.states(every, folder)
-    for job in every:
-        if states[job.name]:
-            verb = "to check" if states[job.name].startswith(job_state.UNLESS) else "to run"
-            print(f"  {verb}: {job.name} ({states[job.name]})")
-            worker.state_file(folder, job).unlink(missing_ok=True)
-            worker.now_file(folder, job).unlink(missing_ok=True)
-    left = [job for job in every if states[job.name]]
-    print(f"{len(every) - len(left)} of {len(every)} jobs are done.")
+    states = {item.job.name: item.why for item in items if item.state == agenda.LEFT}
+    for item in items:
+        if item.state == agenda.LEFT:
+            verb = "to check" if item.why.startswith(job_state.UNLESS) else "to run"
+            print(f"  {verb}: {item.job.name} ({item.why})")
+            worker.state_file(folder, item.job).unlink(missing_ok=True)
+            worker.now_file(folder, item.job).unlink(missing_ok=True)
+    left = [item.job for item in items if item.state == agenda.LEFT]
+    taken = sum(item.state == agenda.PUBLISHED for item in items)
+    published = f"; {taken} of them are published, and are not made again" if taken else ""
+    print(f"{len(items) - len(left)} of {len(items)} jobs are done{published}.")
     if not left:
         return 0
+    agenda.write(items, folder)
     factor = costs.machine(threads)
     print(
         f"Running {slots} notebook(s) at once, {threads} thread(s) each; about {duration(_wall(left, factor, slots))}."

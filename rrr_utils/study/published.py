@@ -19,6 +19,7 @@ from rrr_utils.study.jobs import Job
 # Jobs whose rows are told apart by seed, and those whose checkpoints or images others read.
 BY_SEED = ("head", "fine-tuning", "scoring")
 READ_WHOLE = ("masking", "head", "fine-tuning")
+STAMPS = "stamps"
 # What stands for the seeds of a job that has its tables for itself.
 WHOLE = "all"
 
@@ -81,9 +82,31 @@ def remaining(every: Sequence[Job], results: Path, done: Set[str]) -> dict[str, 
     return {job.name: tuple(unit for unit in units(job) if unit in left[job.name]) for job in every}
 
 
+def outputs(every: Sequence[Job], results: Path) -> dict[str, Any]:
+    """Return the hashes of what is published of each job, by name: what other jobs read of it."""
+    found = {job.name: published(job, results) for job in every}
+    return {
+        name: {unit: made_of["outputs"] for unit, made_of in units.items()} for name, units in found.items() if units
+    }
+
+
+def restore(job: Job, folder: Path, results: Path) -> None:
+    """Write the published rows of the run of ``job`` as its tables in ``folder``, where these are missing.
+
+    They are what another run reads that starts from this one. Raises ``FileNotFoundError`` where a published table is
+    missing.
+    """
+    from rrr_utils.tables import results as rows  # pandas takes a second, and a plan does without
+
+    for name in (each.removesuffix(".parquet") for each in job.outputs if each.endswith(".parquet")):
+        file = folder / job.folder / f"{name}.parquet"
+        if not file.exists():
+            rows.restore(results, job.folder, name, file)
+
+
 def narrowed(job: Job, left: Sequence[str]) -> Job:
-    """Return ``job`` for the seeds ``left`` alone."""
-    if job.kind not in BY_SEED or tuple(left) == units(job):
+    """Return ``job`` for the seeds ``left`` alone; as it is where there are none or all."""
+    if job.kind not in BY_SEED or tuple(left) in ((), units(job)):
         return job
     others = tuple(f"seed-{seed}/" for seed in units(job) if seed not in left)
     return replace(
@@ -110,7 +133,7 @@ def _own(parameters: Mapping[str, Any], job: Job) -> dict[str, Any]:
 
 
 def _file(job: Job, results: Path) -> Path:
-    return results / "stamps" / f"{job.name.replace('/', '--')}.json"
+    return results / STAMPS / f"{job.name.replace('/', '--')}.json"
 
 
 def _read(job: Job, results: Path) -> dict[str, dict[str, Any]]:

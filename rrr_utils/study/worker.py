@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rrr_utils.common import files, paths
-from rrr_utils.study import job_state, jobs, run_notebook, stamps
+from rrr_utils.study import agenda, job_state, jobs, published, run_notebook, stamps
 from rrr_utils.study import study_file as study
 
 # What the libraries below read to learn how many threads they may use.
@@ -37,13 +37,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     began = time.time()
     try:
         plan = study.load(chosen.study)
-        job = jobs.find(jobs.of(plan), chosen.job)
-        folder = paths.runs() / plan.name
+        every, folder, results = jobs.of(plan), paths.runs() / plan.name, paths.results(plan.name)
+        job = agenda.asked(jobs.find(every, chosen.job), folder)
         _die_with_parents()
         environment(now_file(folder, job))
         state = state_file(folder, job)
         with _alone(folder / f"{job.name}.ipynb"):
-            made_of = job_state.provenance(job, folder)
+            made_of = job_state.provenance(job, folder, published.outputs(every, results))
             reason = job_state.why_not_done(job, folder, made_of=made_of)
             if not reason:
                 (folder / job.stamp).touch()
@@ -52,6 +52,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 return 0
             print(f"{job.name}: {reason}.")
             _note(state, state="running", began=began, pid=os.getpid())
+            if job.kind == "scoring":
+                # Its epoch 0 is the end of stage 1, whose rows are published where it was not made here.
+                for need in (each for each in every if each.name in job.needs and each.kind == "scoring"):
+                    if published.published(need, results):
+                        published.restore(need, folder, results)
             run_notebook.run(
                 job_state.template(job),
                 folder / f"{job.name}.ipynb",

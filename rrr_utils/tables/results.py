@@ -48,8 +48,8 @@ def read(
         here = tables.read(file, name) if file.exists() or not seeds else None
         if not seeds or results is None:
             return tables.read(file, name)
-        rows = tables.read(Path(results) / f"{name}.parquet", name)
-        taken = rows[(rows[_RUN] == run.split("/")).all(axis=1) & rows["seed"].isin(seeds)]
+        taken = _published(Path(results), run, name)
+        taken = taken[taken["seed"].isin(seeds)]
         if here is None:
             return taken
         # In the order of a table that was made whole: intervals are drawn in the order of rows.
@@ -60,7 +60,7 @@ def read(
 
     def masks(data: str) -> pd.DataFrame:
         file = folder / data / "masks.parquet"
-        if results is None or file.exists():
+        if results is None or file.exists() or not any(run.split("/")[0] == data for run in published):
             return tables.read(file, "masks")
         rows = tables.read(Path(results) / "masks.parquet", "masks")
         return rows[rows["data"] == data]
@@ -74,6 +74,16 @@ def read(
         shift=together("shift"),
         answers=together("answers", answered) if answered else empty,
     )
+
+
+def restore(results: Path, run: str, name: str, file: Path) -> None:
+    """Write the rows that are published of one run in the folder ``results`` to its own table ``name``, ``file``."""
+    tables.write(_published(results, run, name), file, name)
+
+
+def _published(results: Path, run: str, name: str) -> pd.DataFrame:
+    rows = tables.read(results / f"{name}.parquet", name)
+    return rows[(rows[_RUN] == run.split("/")).all(axis=1)]
 
 
 def write(found: Results, folder: Path | str) -> None:

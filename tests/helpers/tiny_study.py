@@ -69,7 +69,8 @@ files.write_text(folder / "shift.parquet", f"{backgrounds}")
 files.write_text(folder / "answers.parquet", f"{scored_epochs}")
 """,
     "04-figures": """
-parts = [(paths.runs() / study / run / "scores.parquet").read_text() for run in runs]
+here = [run for run in runs if run not in (published or {})]
+parts = [(paths.runs() / study / run / "scores.parquet").read_text() for run in here]
 files.write_text(paths.runs() / study / "summary" / "summary.csv", "\\n".join(parts))
 with (paths.runs() / "computed.txt").open("a") as stream:
     print("04-figures", file=stream)
@@ -96,7 +97,7 @@ def project(folder: Path) -> Path:
     path.write_text(STUDY, encoding="utf-8")
     (folder / "pyproject.toml").write_text("", encoding="utf-8")
     for job in jobs.of(study.load(path)):
-        defaults = "\n".join(f"{name} = None" for name in job.parameters)
+        defaults = "\n".join(f"{name} = None" for name in {**job.parameters, "published": None})
         imports = "import os, time\nfrom rrr_utils.common import files, paths, progress"
         notebook(
             folder / "notebooks" / f"{job.notebook}.ipynb", imports, CODE[job.notebook].strip(), parameters=defaults

@@ -123,6 +123,31 @@ def test_seeds_are_recorded_beside_each_other(project: Path) -> None:
     assert str(paths.root()) not in record.read_text()
 
 
+@pytest.mark.slow
+def test_what_is_published_is_not_made_again(tmp_path: Path) -> None:
+    """On a machine without its runs a study draws its figures and trains nothing; a further seed is made alone."""
+    path = tiny_study.project(tmp_path)
+    assert tiny_study.launch(tmp_path, "run", str(path)).returncode == 0
+    assert tiny_study.launch(tmp_path, "publish", str(path)).returncode == 0
+    assert {record.name for record in (tmp_path / "data/results/tiny/stamps").iterdir()} >= {
+        "first--01-masking.json",
+        "first--small--dense--masked--03-scoring.json",
+    }
+    shutil.rmtree(tmp_path / "runs")
+    told = tiny_study.launch(tmp_path, "run", str(path))
+    assert "5 of 6 jobs are done; 5 of them are published, and are not made again" in told.stdout, told.stderr
+    computed = (tmp_path / "runs/computed.txt").read_text()
+    assert computed.split() == ["04-figures"]
+    path.write_text(path.read_text().replace("seeds: [0, 1]", "seeds: [0, 1, 2]"))
+    # What a run reads of stage 1's scores is no table in this study.
+    (tmp_path / "data/results/tiny/stamps/first--small--head--masked--03-scoring.json").unlink()
+    told = tiny_study.launch(tmp_path, "run", str(path))
+    assert told.returncode == 0, told.stderr
+    made = (tmp_path / "runs/computed.txt").read_text().split()
+    assert not [line for line in made if "/dense/" in line and "seed-2" not in line]
+    assert [line for line in made if "/dense/" in line]
+
+
 def test_published_rows_stand_where_a_run_has_none(tmp_path: Path) -> None:
     """Read together, a run of which one seed is here and one is published has the rows of one that was made whole."""
     run = {"study": "s", "data": "d", "network": "n", "strategy": "all", "trained_on": "original"}
