@@ -1,6 +1,6 @@
-"""One validator for values that come from a fixed list, with one sentence for all of them."""
+"""Validators of what is chosen: values from a list, numbers in a range, each with one sentence for all of them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 
@@ -19,3 +19,26 @@ def nearest(value: object, allowed: Iterable[object]) -> str:
     """Return " Did you mean 'x'?" for the allowed value nearest to ``value``, or an empty string."""
     near = get_close_matches(str(value), [str(choice) for choice in allowed], n=1)
     return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def several(name: str, values: Sequence[str], allowed: Iterable[str], *, empty: bool = False) -> None:
+    """Raise ``ValueError`` unless ``values`` are some of ``allowed``, none twice; none at all where ``empty``."""
+    allowed = list(allowed)
+    if not values and not empty:
+        raise ValueError(f"`{name}` must name at least one of {allowed}, but the list is empty.")
+    if len(set(values)) < len(values):
+        raise ValueError(f"`{name}` must not repeat a value, but {list(values)} was passed.")
+    for value in values:
+        one_of(name, value, allowed)
+
+
+def at_least(name: str, value: int, least: int) -> None:
+    """Raise ``ValueError`` unless ``value`` is at least ``least``."""
+    if value < least:
+        raise ValueError(f"`{name}` must be at least {least}, but {value} was passed.")
+
+
+def in_range(name: str, value: float, low: float, high: float) -> None:
+    """Raise ``ValueError`` unless ``value`` lies between ``low`` and ``high``, and is neither."""
+    if not low < value < high:
+        raise ValueError(f"`{name}` must lie between {low} and {high}, but {value} was passed.")

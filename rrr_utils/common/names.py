@@ -70,3 +70,15 @@ BACKGROUNDS = (*COMPOSED, "free")
 CHANGES = (*BACKGROUNDS, "flipped", "removed")
 # What is put in a masked pixel's place: the network's neutral colour, black, white, or the image's own mean colour.
 FILLS = ("neutral", "black", "white", "mean")
+
+# Each kind of analysis, and its options.
+ANALYSES: Registry[str] = {
+    "mask-quality": "rrr_utils.analyses.mask_quality.options:Options",
+    "convergence": "rrr_utils.analyses.convergence.options:Options",
+    "controls": "rrr_utils.analyses.controls.options:Options",
+    "overinterpretation": "rrr_utils.analyses.overinterpretation.options:Options",
+    "reliability": "rrr_utils.analyses.reliability.options:Options",
+    "zoo": "rrr_utils.analyses.zoo.options:Options",
+    "remedies": "rrr_utils.analyses.remedies.options:Options",
+    "infodisent": "rrr_utils.analyses.infodisent.options:Options",
+}

@@ -8,7 +8,6 @@ from typing import Any
 
 from rrr_utils.common import paths
 from rrr_utils.common.choices import nearest
-from rrr_utils.study import analysis as analyses
 from rrr_utils.study import analysis_costs, costs
 from rrr_utils.study.analysis import Analysis
 from rrr_utils.study.study_file import Data, Model, Scoring, Study
@@ -217,16 +216,14 @@ def _analysis(study: Study, entry: Analysis, jobs: list[Job]) -> Job:
     data = next(data for data in study.data if data.name == entry.data)
     model = next(model for model in study.networks if model.name == entry.network)
     tuning = find(tuple(jobs), f"{'/'.join(entry.run)}/02-fine-tuning")
-    # These open the data set themselves.
-    opens = entry.kind in ("mask-quality", "zoo")
-    raw = {"source": data.source, "options": dict(data.options)} if opens else {}
+    raw = {"source": data.source, "options": dict(data.options)} if entry.options.opens_data else {}
     same = ("study", "data", "network", "architecture", "strategy", "trained_on", "size", "alpha", "units", "weights")
-    if entry.retrain or entry.kind in ("remedies", "zoo"):
+    if entry.options.trains:
         raw |= {name: tuning.parameters[name] for name in ("epochs", "optimizer", "rate", "batch")}
     seeds = list(entry.seeds or tuning.parameters["seeds"])
     return Job(
         kind="analysis",
-        notebook=analyses.NOTEBOOKS[entry.kind],
+        notebook=entry.options.notebook,
         folder=tuning.folder,
         parameters={
             **{name: tuning.parameters[name] for name in (*same, "head_epochs", "study_seed")},
@@ -236,7 +233,7 @@ def _analysis(study: Study, entry: Analysis, jobs: list[Job]) -> Job:
             "splits": list(entry.splits),
             "explainers": [dict(explainer) for explainer in entry.explainers],
             **raw,
-            **entry.own,
+            **entry.options.parameters(),
         },
         needs=(*tuning.needs, tuning.name),
         outputs=(entry.kind,),
@@ -247,12 +244,9 @@ def _analysis(study: Study, entry: Analysis, jobs: list[Job]) -> Job:
 def _analysis_cost(data: Data, model: Model, entry: Analysis, seeds: int) -> costs.Cost:
     if entry.kind in _COSTS:
         return _COSTS[entry.kind](data, model, entry, seeds)
-    # Random weights from the head to the first block, the trained ones, their signed maps, and the authors' protocol;
-    # or an image as it is, five times disturbed or drawn anew, and the mosaics.
-    networks = {"controls": 9, "reliability": 7}.get(entry.kind, 1)
-    apart = sum(costs.mask_seconds(data, masker) for masker in _at_hand(entry.maskers or ()))
+    apart = sum(costs.mask_seconds(data, masker) for masker in _at_hand(getattr(entry.options, "maskers", ())))
     what = Scoring(entry.explainers, (entry.epoch,), entry.images, entry.splits)
-    return costs.analysis(data, model, what, networks, apart, seeds)
+    return costs.analysis(data, model, what, entry.options.networks, apart, seeds)
 
 
 def _at_hand(maskers: tuple[str, ...]) -> list[str]:

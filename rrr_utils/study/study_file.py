@@ -14,7 +14,7 @@ import yaml
 
 from rrr_utils.analyses.zoo import hypotheses
 from rrr_utils.analyses.zoo.hypotheses import Hypothesis
-from rrr_utils.common.choices import nearest, one_of
+from rrr_utils.common.choices import at_least, in_range, nearest, one_of, several
 from rrr_utils.common.names import (
     AUGMENTATIONS,
     BACKGROUNDS,
@@ -71,7 +71,7 @@ class Data:
         _name(self.name)
         check("source", self.source, SOURCES)
         check("masks", self.masks, MASKERS)
-        _in_range("test_share", self.test_share, 0.0, 1.0)
+        in_range("test_share", self.test_share, 0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -84,10 +84,10 @@ class Stage:
     batch: int = 32
 
     def __post_init__(self) -> None:
-        _at_least("epochs", self.epochs, 1)
+        at_least("epochs", self.epochs, 1)
         one_of("optimizer", self.optimizer, OPTIMIZERS)
-        _in_range("rate", self.rate, 0.0, 10.0)
-        _at_least("batch", self.batch, 1)
+        in_range("rate", self.rate, 0.0, 10.0)
+        at_least("batch", self.batch, 1)
 
 
 @dataclass(frozen=True)
@@ -120,17 +120,17 @@ class Model:
     def __post_init__(self) -> None:
         _name(self.name)
         check("architecture", self.architecture, NETWORKS)
-        _at_least("size", self.size, 32)
-        _in_range("alpha", self.alpha, 0.0, 2.0)
+        at_least("size", self.size, 32)
+        in_range("alpha", self.alpha, 0.0, 2.0)
         one_of("augmentation", self.augmentation, AUGMENTATIONS)
-        _several("strategies", self.strategies, (*STRATEGIES, "head"))
+        several("strategies", self.strategies, (*STRATEGIES, "head"))
         if self.units is not None:
-            _at_least("units", self.units, 1)
+            at_least("units", self.units, 1)
         if self.head is None and "head" in self.strategies:
             raise ValueError("the strategy `head` is stage 1, so the network needs a `head`, but it has none.")
         if self.tuning is None and set(self.strategies) != {"head"}:
             raise ValueError("`tuning` is missing: every strategy but `head` trains by it.")
-        _several("trained_on", self.trained_on, TRAINED_ON)
+        several("trained_on", self.trained_on, TRAINED_ON)
         _different("seeds", self.seeds)
 
     def stage(self, strategy: str) -> Stage:
@@ -151,9 +151,9 @@ class Scoring:
     backgrounds: tuple[str, ...] = COMPOSED
 
     def __post_init__(self) -> None:
-        _at_least("images", self.images, 1)
-        _several("splits", self.splits, ("train", "test"))
-        _several("backgrounds", self.backgrounds, BACKGROUNDS)
+        at_least("images", self.images, 1)
+        several("splits", self.splits, ("train", "test"))
+        several("backgrounds", self.backgrounds, BACKGROUNDS, empty=True)
         if not self.epochs or min(self.epochs) < 0:
             raise ValueError(f"`epochs` must be a list of epochs from 0, but {list(self.epochs)} was passed.")
         _explainers(self.explainers)
@@ -200,8 +200,8 @@ class Study:
         _different("seeds", self.seeds)
         for place, entry in enumerate(self.analyses):
             try:
-                _at_least("images", entry.images, 1)
-                _several("splits", entry.splits, ("train", "test"))
+                at_least("images", entry.images, 1)
+                several("splits", entry.splits, ("train", "test"))
                 _explainers(entry.explainers)
                 _different("seeds", entry.seeds)
             except ValueError as error:
@@ -294,8 +294,12 @@ def _build(kind: type, node: yaml.Node, path: Path, where: str) -> Any:
     """Return dataclass ``kind`` from a YAML mapping, checking every key and type on the way."""
     if not isinstance(node, yaml.MappingNode):
         raise _error(path, node, f"{where} must be a mapping of keys to values.")
-    hints = typing.get_type_hints(kind)
-    fields = {entry.name: entry for entry in dataclasses.fields(kind)}
+    # The options of an analysis stand beside its other keys.
+    kinds: list[Any] = [kind, *analyses.KINDS.values()] if kind is Analysis else [kind]
+    hints = {name: hint for each in kinds for name, hint in typing.get_type_hints(each).items()}
+    fields = {entry.name: entry for each in kinds for entry in dataclasses.fields(each)}
+    if kind is Analysis:
+        del fields["options"]
     values: dict[str, Any] = {}
     for key_node, value_node in node.value:
         key = key_node.value
@@ -318,7 +322,7 @@ def _build(kind: type, node: yaml.Node, path: Path, where: str) -> Any:
     if missing:
         raise _error(path, node, f"{where} lacks the key(s) {missing}.")
     try:
-        return kind(**values)
+        return getattr(kind, "of", kind)(**values)
     except _Misplaced as error:
         entries = next(value for key, value in node.value if key.value == error.key)
         raise _error(path, entries.value[error.place], str(error)) from error
@@ -401,28 +405,9 @@ def _name(name: str) -> None:
         raise ValueError(f"a `name` must not start with a dot, but {name!r} was passed.")
 
 
-def _at_least(name: str, value: int, least: int) -> None:
-    if value < least:
-        raise ValueError(f"`{name}` must be at least {least}, but {value} was passed.")
-
-
-def _in_range(name: str, value: float, low: float, high: float) -> None:
-    if not low < value < high:
-        raise ValueError(f"`{name}` must lie between {low} and {high}, but {value} was passed.")
-
-
 def _different(name: str, values: tuple[int, ...]) -> None:
     if len(set(values)) < len(values):
         raise ValueError(f"`{name}` must be a list of different integers, but {list(values)} was passed.")
-
-
-def _several(name: str, values: tuple[str, ...], allowed: tuple[str, ...]) -> None:
-    if not values and name != "backgrounds":
-        raise ValueError(f"`{name}` must name at least one of {list(allowed)}, but the list is empty.")
-    if len(set(values)) < len(values):
-        raise ValueError(f"`{name}` must not repeat a value, but {list(values)} was passed.")
-    for value in values:
-        one_of(name, value, allowed)
 
 
 def _explainers(entries: tuple[Mapping[str, Any], ...]) -> None:

@@ -12,8 +12,8 @@ from numpy.testing import assert_allclose
 from plots import EXPLAINERS, chance_lines, columns_of, drawn, filled
 
 from rrr_utils import figures
+from rrr_utils.analyses.zoo.options import KINDS as KINDS_OF_MODELS
 from rrr_utils.common import names
-from rrr_utils.study import analysis as analyses
 
 KINDS = ("original", "masked", "swapped")
 BACKGROUNDS = ("original", "random", "other", "mean", "free")
@@ -211,7 +211,7 @@ def test_styles_cover_what_a_study_can_hold_and_can_be_told_apart():
     """Every value has a label, and within a column no two share a marker, a line or a lightness."""
     assert tuple(figures.STYLE["explainer"]) == tuple(names.EXPLAINERS)
     assert tuple(figures.STYLE["strategy"]) == (*names.STRATEGIES, "head")
-    assert tuple(figures.STYLE["trained_on"]) == analyses.TRAINED_ON
+    assert tuple(figures.STYLE["trained_on"]) == KINDS_OF_MODELS
     assert set(figures.BACKGROUND_LABELS) == {"original", *names.BACKGROUNDS}
     assert set(figures.DESIGN_STYLE) >= set(names.DESIGNS)
     for styles in (*figures.STYLE.values(), figures.DESIGN_STYLE):

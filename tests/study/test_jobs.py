@@ -1,12 +1,14 @@
 """The jobs of a study: which there are, in what order, with which parameters, at what cost."""
 
+import hashlib
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import tiny_study
 
-from rrr_utils.common import paths
+from rrr_utils.common import files, paths
 from rrr_utils.study import analysis as analyses
 from rrr_utils.study import analysis_costs, costs, job_state, jobs, run_notebook
 from rrr_utils.study import study_file as study
@@ -120,6 +122,17 @@ def test_every_study_gives_jobs_that_the_notebooks_take(path: Path) -> None:
         run_notebook.check_parameters(job_state.template(job), job.parameters)
     figures = jobs.find(found, jobs.FIGURES)
     assert figures.needs == tuple(job.name for job in found if job.kind not in ("figures", "analysis"))
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_the_jobs_of_a_study_stay_what_they_are(path: Path) -> None:
+    """A parameter, an output or a need that changes makes finished runs stale: write `jobs.json` anew on purpose."""
+    kept = files.read_json(Path(__file__).with_name("jobs.json"))
+    found = {}
+    for job in jobs.of(study.load(path)):
+        text = json.dumps([job.kind, job.notebook, job.parameters, job.outputs, job.needs], sort_keys=True)
+        found[job.name] = hashlib.sha256(text.encode()).hexdigest()[:12]
+    assert found == kept[path.stem]
 
 
 def test_an_unknown_job_is_refused_with_the_nearest_name(tiny: study.Study) -> None:
@@ -287,8 +300,9 @@ def test_the_machine_is_measured() -> None:
 
 def test_the_cost_of_a_slice_of_the_zoo_by_hand(tiny: study.Study) -> None:
     """2 ties, 2 kinds, sizes 20 and 50, 3 seeds, 4 epochs, 2 checkpoints: 24 trainings, 48 models."""
-    entry = analyses.Analysis(
-        "zoo", "first", "small", "dense", 4, ({"name": "grad_cam"},), images=10, ties=(0.5, 1.0),
+    entry = analyses.Analysis.of(
+        "zoo", data="first", network="small", strategy="dense", epoch=4, explainers=({"name": "grad_cam"},),
+        images=10, ties=(0.5, 1.0),
         kinds=("original", "swapped"), training_images=(20, 50), checkpoints=(2, 4), steps=5,
     )  # fmt: skip
     data = replace(tiny.data[0], options={"images": 200})
@@ -296,7 +310,9 @@ def test_the_cost_of_a_slice_of_the_zoo_by_hand(tiny: study.Study) -> None:
     assert cost.training_images == (20 + 50) * 4 * 2 * 2 * 3
     # Of each model: 10 images by Grad-CAM (4 passes) and two curves of 5 steps, 8 by random weights, 60 tested 7 times.
     assert cost.passes == 48 * (10 * (4 + 10) + 8 * 4 + 60 * 7)
-    still = analysis_costs.zoo(data, tiny.networks[0], replace(entry, kinds=("original", "masked")), 3)
+    still = analysis_costs.zoo(
+        data, tiny.networks[0], replace(entry, options=replace(entry.options, kinds=("original", "masked"))), 3
+    )
     assert still.seconds < cost.seconds
 
 

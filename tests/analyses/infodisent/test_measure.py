@@ -366,7 +366,7 @@ def test_published_tables_are_read(examined, tmp_path):
 def test_the_options_of_the_analysis():
     """Their defaults, and what is refused."""
     usual = {"kind": "infodisent", "data": "d", "network": "n", "strategy": "head", "epoch": 1, "explainers": ()}
-    own = analyses.Analysis(**usual).own
+    own = analyses.Analysis.of(**usual).options.parameters()
     assert own == {"prototypes": 5, "epochs": 30, "optimizer": "adam", "rate": 1e-3, "batch": 32}
     for training_of, words in (
         ({"epochs": 3}, "lacks"),
@@ -376,9 +376,9 @@ def test_the_options_of_the_analysis():
         ({"epochs": 0, "optimizer": "adam", "rate": 0.1, "batch": 8}, "at least 1"),
     ):
         with pytest.raises(ValueError, match=words):
-            analyses.Analysis(**usual, training=training_of)
+            analyses.Analysis.of(**usual, training=training_of)
     with pytest.raises(ValueError, match="belongs to analyses of kind 'infodisent'"):
-        analyses.Analysis(**(usual | {"kind": "reliability"}), prototypes=3)
+        analyses.Analysis.of(**(usual | {"kind": "reliability"}), prototypes=3)
 
 
 def test_figures_draw_what_they_are_given(made, examined):

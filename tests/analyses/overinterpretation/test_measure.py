@@ -215,8 +215,8 @@ def test_sufficient_subsets_by_hand():
 def test_impossible_options_are_refused():
     """Each option belongs to its kind and has its limits; the colours are those of the selection."""
     given = {"data": "d", "network": "n", "strategy": "all", "epoch": 1, "explainers": ({"name": "grad_cam"},)}
-    made = analyses.Analysis(kind="overinterpretation", **given)
-    assert made.own == {
+    made = analyses.Analysis.of(kind="overinterpretation", **given)
+    assert made.options.parameters() == {
         "pixels": 100,
         "shares": [0.05, 0.1],
         "threshold": 0.9,
@@ -224,7 +224,7 @@ def test_impossible_options_are_refused():
         "subsets": 3,
         "retrain": False,
     }
-    assert analyses.Analysis(kind="reliability", **given).own == {"mosaics": 20}
+    assert analyses.Analysis.of(kind="reliability", **given).options.parameters() == {"mosaics": 20}
     for name, value, words in [
         ("pixels", 0, "`pixels` must be at least 1"),
         ("threshold", 1.0, "`threshold` must lie between 0 and 1"),
@@ -233,4 +233,4 @@ def test_impossible_options_are_refused():
         ("mosaics", 3, "`mosaics` belongs to analyses of kind 'reliability'"),
     ]:
         with pytest.raises(ValueError, match=words):
-            analyses.Analysis(kind="overinterpretation", **given, **{name: value})
+            analyses.Analysis.of(kind="overinterpretation", **given, **{name: value})

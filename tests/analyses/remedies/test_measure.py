@@ -315,10 +315,10 @@ def test_a_study_is_refused_that_compares_with_nothing():
     plan = study.load(paths.root() / "studies" / "remedies.yaml")
     entry = plan.analyses[0]
     with pytest.raises(ValueError, match="must name 'plain'"):
-        replace(entry, remedies=("cgc",))
+        replace(entry.options, remedies=("cgc",))
     with pytest.raises(ValueError, match="Did you mean 'cgc'"):
-        replace(entry, remedies=("plain", "cgcc"))
+        replace(entry.options, remedies=("plain", "cgcc"))
     with pytest.raises(ValueError, match="above 0"):
-        replace(entry, factors=(0.0,))
+        replace(entry.options, factors=(0.0,))
     with pytest.raises(ValueError, match="`epoch` must be 12"):
         replace(plan, analyses=(replace(entry, epoch=11),))

@@ -380,10 +380,10 @@ def test_the_studies_ask_for_predictors_that_their_zoos_have(name):
                 assert parts[0] in everywhere, entry.key
     least = {"zoo": 200, "zoo-photos": 80}[name]
     count = sum(
-        len(entry.ties or ())
-        * len(entry.kinds or ())
-        * max(len(entry.training_images or ()), 1)
-        * max(len(entry.checkpoints or ()), 1)
+        len(entry.options.ties)
+        * len(entry.options.kinds)
+        * max(len(entry.options.training_images), 1)
+        * max(len(entry.options.checkpoints), 1)
         * len(entry.seeds or next(each.seeds or plan.seeds for each in plan.networks if each.name == entry.network))
         for entry in slices
     )

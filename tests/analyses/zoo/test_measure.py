@@ -12,12 +12,12 @@ from rrr_utils.analyses.remedies import catalogue
 from rrr_utils.analyses.remedies import fit as fitting
 from rrr_utils.analyses.zoo import confounded_data as worlds
 from rrr_utils.analyses.zoo import measure as slices
+from rrr_utils.analyses.zoo import options
 from rrr_utils.analyses.zoo import robustness as outcomes
 from rrr_utils.common import paths
 from rrr_utils.engine import weights
 from rrr_utils.masks import open_masker, prepared
 from rrr_utils.scoring import scores as scoring
-from rrr_utils.study import analysis as analyses
 from rrr_utils.study import jobs, recompute, remake
 from rrr_utils.study import study_file as study
 from rrr_utils.tables import parquet as tables
@@ -123,7 +123,7 @@ def test_the_known_tie_by_hand():
     kinds = ("original", "masked", "swapped", "both", "right-reasons", "cam-energy")
     assert [outcomes.known_tie(kind, 0.9) for kind in kinds] == [0.9, 0.5, 0.5, 0.7, 0.9, 0.9]
     assert np.isnan(outcomes.known_tie("original", 0.0))
-    assert set(outcomes.TRAINED) == set(kinds) == set(analyses.TRAINED_ON)
+    assert set(outcomes.TRAINED) == set(kinds) == set(options.KINDS)
 
 
 @pytest.fixture(scope="module")

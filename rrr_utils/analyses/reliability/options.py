@@ -1,0 +1,24 @@
+"""What an analysis of reliability may be told."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rrr_utils.analyses import options
+from rrr_utils.common.choices import at_least
+
+
+@dataclass(frozen=True)
+class Options(options.Options):
+    """On how many ``mosaics`` of each class measures are compared.
+
+    Asked is whether measures and scores agree, and how far a score moves when the image is hardly changed.
+    """
+
+    notebook: ClassVar[str] = "09-reliability"
+    # An image as it is, five times disturbed or drawn anew, and the mosaics.
+    networks: ClassVar[int] = 7
+
+    mosaics: int = 20
+
+    def __post_init__(self) -> None:
+        at_least("mosaics", self.mosaics, 2)
