@@ -178,13 +178,17 @@ class _Reached:
 
 @functools.lru_cache(maxsize=32)
 def _cells(notebook: Path, _changed: int) -> Meaning:
-    """Return what the cells of a notebook do, as one definition."""
     # As plain JSON: nbformat takes a second to import, and a plan reads every notebook.
-    cells = ["".join(cell["source"]) for cell in files.read_json(notebook)["cells"] if cell["cell_type"] == "code"]
-    lines = [line for cell in cells for line in cell.splitlines()]
+    return meaning_of(files.read_json(notebook)["cells"], str(notebook))
+
+
+def meaning_of(cells: Sequence[Mapping[str, Any]], where: str) -> Meaning:
+    """Return what the code cells among ``cells``, of the notebook ``where``, do together, as one definition."""
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    lines = [line for cell in code for line in cell.splitlines()]
     # A magic is no Python; without it the parser goes on.
     magics = [line for line in lines if line.lstrip().startswith(("%", "!"))]
-    module = source_tree.parse("\n".join(line for line in lines if line not in magics), "notebook", str(notebook))
+    module = source_tree.parse("\n".join(line for line in lines if line not in magics), "notebook", where)
     nodes = {id(node): node for nodes in (*module.statements.values(), module.effects) for node in nodes}
     meant = definitions.meaning(sorted(nodes.values(), key=lambda node: node.lineno), module)
     return replace(meant, digest=_hash("\0".join([meant.digest, *magics])))
