@@ -11,6 +11,13 @@ def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(exponentials / exponentials.sum(axis=-1, keepdims=True))
 
 
+def cross_entropy(logits: ArrayLike, labels: NDArray) -> NDArray[np.float64]:
+    """Return minus the logarithm of the softmax of each row's label, ``(N,)`` in nats, from logits ``(N, classes)``."""
+    values = np.asarray(logits, np.float64)
+    shifted = values - values.max(axis=1, keepdims=True)
+    return np.asarray(np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(labels)), labels])
+
+
 def log_odds(logits: ArrayLike, classes: ArrayLike) -> NDArray[np.float64]:
     """Return log(p / (1 - p)) ``(N,)`` of each row's class from logits ``(N, classes)``; p is the softmax.
 

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rrr_utils.common import progress, seeds
 from rrr_utils.common.choices import one_of
+from rrr_utils.common.logits import softmax
 from rrr_utils.common.names import DESIGNS, PRECISIONS
 from rrr_utils.common.registry import member
 from rrr_utils.explainers import base
@@ -177,7 +178,7 @@ class LIME(base.Perturbing):
         for start in range(0, len(rows), batch):
             images = compose(rows[start : start + batch], labels, image, colours)
             logits = base.checked(base.stacked(forward, images, places), own, name, self.name)
-            parts.append((_softmax(logits) if self.protocol == "authors" else logits)[..., own])
+            parts.append((softmax(logits) if self.protocol == "authors" else logits)[..., own])
         return np.concatenate(parts, axis=1) if parts else np.empty((len(places or ()), 0))
 
 
@@ -322,8 +323,3 @@ def _nearest(labels: NDArray, size: tuple[int, int]) -> NDArray:
         ((np.arange(pixels) + 0.5) * cells / pixels).astype(int) for pixels, cells in zip(size, labels.shape)
     )
     return labels[rows][:, columns]
-
-
-def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return exponentials / exponentials.sum(axis=-1, keepdims=True)

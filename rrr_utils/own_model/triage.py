@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from rrr_utils import metric, statistics
 from rrr_utils.common.choices import one_of
+from rrr_utils.common.logits import softmax
 from rrr_utils.engine.graph import node_of
 from rrr_utils.explainers import Explainer
 from rrr_utils.explainers.base import as_forward
@@ -174,9 +175,7 @@ class Triage:
         pictures, outlines, labels = self.data.images[places], self.data.masks[places], self.data.labels[places]
         ids = [self.data.ids[place] for place in places]
         rows = self.scores.drop_duplicates("image").set_index("image").loc[ids]
-        logits = as_forward(self.network, BATCH)(pictures).astype(np.float64)
-        shares = np.exp(logits - logits.max(axis=1, keepdims=True))
-        shares /= shares.sum(axis=1, keepdims=True)
+        shares = softmax(as_forward(self.network, BATCH)(pictures).astype(np.float64))
         predicted = rows["predicted"].to_numpy(int)
         asked = labels if explain == "label" else predicted
         maps = {each.name: each(self.network, pictures, asked, ids=ids) for each in self.explainers}

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from rrr_utils import metric
 from rrr_utils.common import progress
+from rrr_utils.common.logits import softmax
 from rrr_utils.explainers import Explainer, explain, explainer, options
 from rrr_utils.explainers.base import as_forward
 from rrr_utils.masks.prepared import Prepared
@@ -162,7 +163,7 @@ def rows_of(
     """
     predicted = logits.argmax(axis=1)
     right = predicted == labels
-    probability = _softmax(logits)[np.arange(len(labels)), labels]
+    probability = softmax(logits.astype(np.float64))[np.arange(len(labels)), labels]
     share = metric.chance(masks)
     parts = []
     for each, relevance in zip(asked, maps, strict=True):
@@ -196,8 +197,3 @@ def explainers(settings: Sequence[Mapping[str, Any]], seed: int) -> list[Explain
     """
     draws: dict[str, Any] = {"seed": seed}
     return [explainer(**(draws if "seed" in options(each["name"]) else {}), **each) for each in settings]
-
-
-def _softmax(logits: NDArray) -> NDArray[np.float64]:
-    exponentials = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-    return exponentials / exponentials.sum(axis=1, keepdims=True)

@@ -17,6 +17,7 @@ from PIL import Image
 
 from rrr_utils import explainers, metric
 from rrr_utils.common import files, paths, progress
+from rrr_utils.common.logits import softmax
 from rrr_utils.figures.grids import COLOURS, explanation_grid
 from rrr_utils.figures.style import STYLE
 from rrr_utils.masks import prepared
@@ -168,9 +169,7 @@ def _scores(shown: Shown) -> NDArray[np.float64]:
 
 def _content(shown: Shown, scores: NDArray[np.float64]) -> dict[str, Any]:
     share = metric.chance(shown.masks)
-    logits = shown.logits.astype(np.float64)
-    odds = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    odds /= odds.sum(axis=-1, keepdims=True)
+    odds = softmax(shown.logits.astype(np.float64))
     strategies, kinds = (list(dict.fromkeys(pair[place] for pair in shown.trainings)) for place in (0, 1))
     colours = (colormaps[COLOURS](np.linspace(0, 1, LEVELS))[:, :3] * 255).round().astype(int)
     return {

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from rrr_utils.common import files, seeds
 from rrr_utils.common.choices import one_of
+from rrr_utils.common.logits import cross_entropy
 from rrr_utils.common.names import OPTIMIZERS, TRAINED_ON
 from rrr_utils.common.registry import member
 from rrr_utils.engine import passes as engine
@@ -329,9 +330,7 @@ def _check(network: Network, data: TrainingData, evaluate: Mapping[str, tuple[ND
 
 def _evaluate(logits: NDArray[np.float32], labels: NDArray) -> tuple[float, float]:
     """Return the mean cross-entropy, in float64, and the accuracy."""
-    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
-    losses = np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(labels)), labels]
-    return float(losses.mean()), float(np.mean(logits.argmax(axis=1) == labels))
+    return float(cross_entropy(logits, labels).mean()), float(np.mean(logits.argmax(axis=1) == labels))
 
 
 def _diverged(what: str, epoch: int) -> FloatingPointError:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from rrr_utils.common import files, seeds
 from rrr_utils.common import files as sources
+from rrr_utils.common.logits import cross_entropy
 from rrr_utils.engine import passes as engine
 from rrr_utils.engine import weights
 from rrr_utils.networks.network import Network
@@ -160,9 +161,7 @@ class _Watch(keras.callbacks.Callback):
     def _evaluate(self, epoch: int) -> None:
         for split, (inputs, labels) in self.splits.items():
             logits = self.forward(inputs).astype(np.float64)
-            shifted = logits - logits.max(axis=1, keepdims=True)
-            own = shifted[np.arange(len(labels)), labels]
-            loss = float((np.log(np.exp(shifted).sum(axis=1)) - own).mean())
+            loss = float(cross_entropy(logits, labels).mean())
             if not math.isfinite(loss):
                 raise FloatingPointError(
                     f"The loss on {split} is {loss} after epoch {epoch}: the head has diverged. Use a smaller rate."

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
 
 from rrr_utils.common import seeds
+from rrr_utils.common.logits import softmax
 
 # The share of an image's pixels that count as its top ones.
 TOP = 0.1
@@ -112,9 +113,7 @@ def insertion_deletion(
         levels = np.round(np.arange(steps + 1) * (high * wide / steps))
         shown = np.where(ranks[..., None] < levels[:, None, None, None, None], taken, left)
         logits = np.asarray(predict(shown.reshape(-1, *originals.shape[1:])), np.float64)
-        weights = np.exp(logits - logits.max(axis=1, keepdims=True))
-        chosen = weights[np.arange(len(weights)), np.tile(labels, steps + 1)]
-        curve = (chosen / weights.sum(axis=1)).reshape(steps + 1, count)
+        curve = softmax(logits)[np.arange(len(logits)), np.tile(labels, steps + 1)].reshape(steps + 1, count)
         areas.append(np.asarray(np.trapezoid(curve, dx=1 / steps, axis=0), np.float64))
     return areas[0], areas[1]
 
