@@ -68,6 +68,9 @@ REMEDIES = (
 COMPOSED = ("random", "other", "mean")
 BACKGROUNDS = (*COMPOSED, "free")
 CHANGES = (*BACKGROUNDS, "flipped", "removed")
+# What analyses/zoo/rival_scores.py has of a mask and a map beside the score; and all that a zoo measures of a map.
+RIVALS = ("pointing", "top", "iou")
+MEASURES = ("score", "signed", *RIVALS, "box", "insertion", "deletion")
 # What is put in a masked pixel's place: the network's neutral colour, black, white, or the image's own mean colour.
 FILLS = ("neutral", "black", "white", "mean")
 

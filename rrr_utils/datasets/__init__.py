@@ -32,7 +32,9 @@ def open_dataset(source: str, data_dir: Path | str | None = None, options: Mappi
     # Only the module that is asked for is imported: each brings libraries for its own kind of annotation.
     dataset = member("source", source, SOURCES)(data_dir, dict(options or {}))
     if not isinstance(dataset, Dataset):
-        raise ValueError(f"`source` {source!r} must return a Dataset, but returned a {type(dataset).__name__}.")
+        raise ValueError(
+            f"`source` {source!r} must return a Dataset, but returned something of type {type(dataset).__name__}."
+        )
     counts = Counter(record.label for record in dataset.records)
     if len(counts) < 2:
         found = [dataset.classes[label] for label in counts]

@@ -144,7 +144,8 @@ def build(
     ----------
     name
         One of :data:`rrr_utils.common.names.NETWORKS`, or ``package.module:Name``, a function of one's own that takes
-        the other parameters by name and returns a :class:`Network`.
+        the other parameters by name and returns a :class:`Network`; its layers have the same names every time, because
+        checkpoints know weights by them.
     classes
         Number of logits, at least 2.
     size
@@ -171,7 +172,9 @@ def build(
     if not isinstance(plan, Plan):
         given = plan(classes=classes, size=size, alpha=alpha, units=units, weights=weights, seed=seed)
         if not isinstance(given, Network):
-            raise ValueError(f"`name` {name!r} must return a Network, but returned a {type(given).__name__}.")
+            raise ValueError(
+                f"`name` {name!r} must return a Network, but returned something of type {type(given).__name__}."
+            )
         return given
     if alpha != 1.0 and plan.base != "MobileNet":
         raise ValueError(f"`alpha` is the width of MobileNet, but {alpha} was passed for {name}. Leave it out.")
@@ -268,7 +271,7 @@ def _load(network: Network, base: object, alpha: float, weights: str | os.PathLi
         weights_of.put(network.model, arrays, [*convolutions, *head], str(weights))
         return
     assert isinstance(base, str)
-    local = _imagenet_file(network.name, network.size, alpha)
+    local = _imagenet_file(base, network.size, alpha)
     if local is not None and local.is_file():
         weights_of.put(network.model, weights_of.read(local), convolutions, str(local))
         return
@@ -276,16 +279,16 @@ def _load(network: Network, base: object, alpha: float, weights: str | os.PathLi
     weights_of.put(network.model, weights_of.take(downloaded), convolutions, f"Keras' own {base}")
 
 
-def _imagenet_file(name: str, size: int, alpha: float) -> Path | None:
+def _imagenet_file(base: str, size: int, alpha: float) -> Path | None:
     """Return where Keras' own file would lie under ``$RRR_DATA_DIR``, or None without that variable."""
     folder = os.environ.get("RRR_DATA_DIR")
     if not folder:
         return None
-    if name == "mobilenet":
+    if base == "MobileNet":
         # Keras has a file a resolution, and takes the one of 224 px for all other sizes.
         resolution = size if size in (128, 160, 192, 224) else 224
         file = f"mobilenet_{alpha:.1f}".replace(".", "_") if alpha == 1 else f"mobilenet_{alpha * 10:.1f}"
         file = file.replace(".", "_") + f"_{resolution}_tf_no_top.h5"
     else:
-        file = f"{name}_weights_tf_dim_ordering_tf_kernels_notop.h5"
+        file = f"{base.lower()}_weights_tf_dim_ordering_tf_kernels_notop.h5"
     return Path(folder) / "weights" / file

@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from rrr_utils.common.names import CHANGES
+from rrr_utils.common.names import CHANGES, MEASURES
 
 _KEY = [("study", pa.string()), ("data", pa.string())]
 _RUN = [*_KEY, ("network", pa.string()), ("strategy", pa.string()), ("trained_on", pa.string()), ("seed", pa.int64())]
@@ -353,10 +353,7 @@ SCHEMAS: dict[str, pa.Schema] = {
             ("variant", pa.string()),
             ("correct", pa.bool_()),
             ("chance", pa.float32()),
-            *(
-                (measure, pa.float32())
-                for measure in ("score", "signed", "pointing", "top", "iou", "box", "insertion", "deletion")
-            ),
+            *((measure, pa.float32()) for measure in MEASURES),
         ]
     ),
 }

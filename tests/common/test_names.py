@@ -9,9 +9,11 @@ import pytest
 import tiny_study
 
 from rrr_utils.analyses.remedies.catalogue import CATALOGUE
+from rrr_utils.analyses.zoo.rival_scores import RIVALS
 from rrr_utils.common import names, registry
 from rrr_utils.explainers.base import Explainer
 from rrr_utils.masks import Masker
+from rrr_utils.tables import parquet as tables
 
 LISTS = {name: tuple(value) for name, value in vars(names).items() if name.isupper()}
 PACKAGE = tiny_study.PROJECT / "rrr_utils"
@@ -42,6 +44,12 @@ def test_each_word_stands_for_something_that_is_there(name):
         elif name == "MASKERS":
             assert issubclass(made, Masker)
             assert made.source == word
+
+
+def test_the_rivals_of_the_score_have_the_names_in_order():
+    """The table has a column for each, and each is a function of masks and maps."""
+    assert tuple(RIVALS) == names.RIVALS
+    assert tables.SCHEMAS["zoo_maps"].names[-8:] == list(names.MEASURES)
 
 
 def test_the_catalogue_of_remedies_has_the_names_in_order():

@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
+from rrr_utils.common.names import RIVALS
 from rrr_utils.figures.style import CHANCE, HEADINGS, INK, STYLE, bars, check, legend_below, percent, present, theme
 
 # How the columns of a table of correlations are named and drawn.
@@ -26,6 +27,7 @@ _PLAIN = {
     "random": "a random pick",
 }
 _MEASURES = {
+    **{name: name for name in RIVALS},
     "score": "AvgScore",
     "above": "AvgScore minus chance",
     "signed": "signed score",

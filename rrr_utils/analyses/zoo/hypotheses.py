@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from rrr_utils.common.choices import one_of
 from rrr_utils.common.names import CHANGES
+from rrr_utils.common.names import MEASURES as MAP_MEASURES
 
 # What is asked of a zoo of models: the rank correlation of a predictor with an outcome; the same given test accuracy;
 # how much of the outcome is lost by picking the model that the predictor ranks first; the area under the ROC curve of
@@ -20,7 +21,7 @@ OUTCOMES = (*CHANGES, *(f"drop_{change}" for change in CHANGES))
 
 # What tells one model from another without a map; then measures of a map, averaged over a cohort of images.
 PLAIN = ("test_accuracy", "mean_probability", "entropy", "loss", "accuracy_removed")
-MEASURES = ("score", "above", "signed", "pointing", "top", "iou", "box", "insertion", "deletion")
+MEASURES = ("score", "above", *MAP_MEASURES[1:])
 COHORTS = ("own", "common", "all")
 # Controls: what is known because the data were made so, and what cannot know anything.
 KNOWN, SHUFFLED, RANDOMISED = "known_tie", "shuffled", "randomised"

@@ -18,7 +18,7 @@ from rrr_utils.analyses.zoo import robustness as outcomes
 from rrr_utils.analyses.zoo.confounded_data import World, world
 from rrr_utils.analyses.zoo.crowds import Crowd
 from rrr_utils.common import progress
-from rrr_utils.common.names import TRAINED_ON
+from rrr_utils.common.names import MEASURES, TRAINED_ON
 from rrr_utils.common.seeds import integer
 from rrr_utils.datasets import splits as draws
 from rrr_utils.engine import weights
@@ -35,7 +35,6 @@ TABLES = ("zoo_models", "zoo_maps")
 RANDOMISED = "randomised"
 # A network that knows nothing is asked about fewer images, and not by the explainer that asks the most passes.
 _RANDOMISED_IMAGES, _NOT_RANDOMISED = 8, ("lime",)
-_MEASURED = ("score", "signed", "pointing", "top", "iou", "box", "insertion", "deletion")
 
 
 class Member(NamedTuple):
@@ -204,7 +203,7 @@ def measure(
         ]
         parts += [pd.DataFrame({**row, "explainer": each.name, "variant": "", **of}) for row, of in zip(shared, found)]
     others = [each for each in asked if each.name not in _NOT_RANDOMISED]
-    missing = dict.fromkeys(_MEASURED, float("nan"))
+    missing = dict.fromkeys(MEASURES, float("nan"))
     few = np.isin(places, data.cohort("test", min(_RANDOMISED_IMAGES, slice_.images), slice_.study_seed))
     asked_few = pictures[few], labels[few], [name for name, chosen in zip(ids, few, strict=True) if chosen]
     for each, maps in zip(others, explain(others, drawn, *asked_few), strict=True):
@@ -218,9 +217,7 @@ def _measures(maps: NDArray, signed: NDArray, masks: NDArray) -> dict[str, NDArr
     return {
         "score": metric.score(masks, maps),
         "signed": measures.signed_score(masks, signed),
-        "pointing": measures.pointing(masks, maps),
-        "top": measures.top_inside(masks, maps),
-        "iou": measures.best_iou(masks, maps),
+        **{name: rival(masks, maps) for name, rival in measures.RIVALS.items()},
         "box": metric.score(measures.boxes(masks), maps),
     }
 

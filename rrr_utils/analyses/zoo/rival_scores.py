@@ -62,6 +62,14 @@ def best_iou(masks: ArrayLike, maps: ArrayLike) -> NDArray[np.float64]:
     return np.where(largest[:, 0] > 0, best, np.nan)
 
 
+# (masks, maps) -> (N,), by the column of the table.
+RIVALS: dict[str, Callable[[ArrayLike, ArrayLike], NDArray[np.float64]]] = {
+    "pointing": pointing,
+    "top": top_inside,
+    "iou": best_iou,
+}
+
+
 def boxes(masks: ArrayLike) -> NDArray[np.float64]:
     """Return the smallest box around each object, ``(N, H, W)``, 1 inside and 0 outside.
 
