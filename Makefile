@@ -129,8 +129,8 @@ lock: $(READY) ## resolve requirements.in into requirements.lock
 publish: $(READY) ## copy a study's executed notebooks and tables to where the committed book reads them
 	@$(RRR) study publish "$(FILE)"
 
-recompute: $(READY) ## compute one row of a published table again (STUDY, TABLE=scores, ROW=number; any row without it)
-	@$(RRR) study recompute "$(FILE)" $(or $(TABLE),scores) $(if $(ROW),--row "$(ROW)") $(if $(filter yes,$(PLAN)),--plan)
+recompute: $(READY) ## compute one row of a published table again (STUDY, TABLE, ROW, PLAN=yes); list them, without TABLE
+	@$(RRR) study recompute "$(FILE)" $(if $(TABLE),"$(TABLE)") $(if $(ROW),--row "$(ROW)") $(if $(filter yes,$(PLAN)),--plan)
 
 viewer: $(READY) ## draw the book's viewer from the run of a study (STUDY=viewer); needs RRR_DATA_DIR
 	$(RRR) study viewer studies/$(if $(filter file,$(origin STUDY)),viewer,$(STUDY)).yaml --out book/published/viewer/viewer.html

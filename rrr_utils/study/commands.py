@@ -107,16 +107,19 @@ def notebooks() -> int:
 
 @study.command()
 @STUDY
-@click.argument("table", default="scores")
+@click.argument("table", required=False)
 @click.option("--row", help="Its number, from 0; in a zoo also a model's name (default: any).")
 @click.option("--seed", type=int, help="Draws the row; without it another one each time.")
 @click.option("--plan", is_flag=True, help="Say what it costs, and stop.")
-def recompute(study: Path, table: str, row: str | None, seed: int | None, plan: bool) -> int:
-    """Compute one row of a published table again. Ends with 1 if it differs, with 2 if nothing was computed."""
+def recompute(study: Path, table: str | None, row: str | None, seed: int | None, plan: bool) -> int:
+    """Compute one row of a published table again; without TABLE list the tables.
+
+    Ends with 1 if the row differs, with 2 if nothing was computed.
+    """
     from rrr_utils.study import recompute as recomputing
 
     asked = [f"--row={row}"] * (row is not None) + [f"--seed={seed}"] * (seed is not None) + ["--plan"] * plan
-    return recomputing.main([str(study), table, *asked])
+    return recomputing.main([str(study), *([table] if table else []), *asked])
 
 
 @study.command()

@@ -18,8 +18,6 @@ from rrr_utils.common import paths
 from rrr_utils.engine import weights
 from rrr_utils.masks import open_masker, prepared
 from rrr_utils.scoring import scores as scoring
-from rrr_utils.study import jobs, recompute, remake
-from rrr_utils.study import study_file as study
 from rrr_utils.tables import parquet as tables
 from rrr_utils.training import checkpoints
 from rrr_utils.training import fit as training
@@ -232,65 +230,6 @@ def test_an_interrupted_slice_goes_on(slice_, measured, monkeypatch):
     pd.testing.assert_frame_equal(read[1], maps)
     with pytest.raises(AssertionError, match="computed again"):
         slices.measure_slice(replace(slice_, ties=[0.7]), data, asked, folder)
-
-
-REMADE = """
-name: little
-title: A zoo of one group
-about: Two models, to make one of them again.
-seeds: [0]
-data:
-  - {name: first, source: confounded, options: {images: 40, size: 32}, test_share: 0.5}
-networks:
-  - name: small
-    architecture: convnet
-    size: 32
-    weights: null
-    strategies: [all]
-    tuning: {epochs: 1, optimizer: adam, rate: 1.0e-3, batch: 10}
-scoring: {epochs: [1], images: 2, explainers: [{name: grad_cam}]}
-analyses:
-  - {kind: zoo, data: first, network: small, strategy: all, epoch: 1, images: 4, ties: [1.0],
-     kinds: [original, masked], explainers: [{name: grad_cam}]}
-"""
-
-
-def test_one_command_makes_a_row_again(tmp_path, monkeypatch, capsys):
-    """From the study file and the model's name alone: the same row as in the slice, beside the published one."""
-    monkeypatch.setenv("RRR_RUNS", str(tmp_path / "runs"))
-    (tmp_path / "little.yaml").write_text(REMADE)
-    plan = study.load(tmp_path / "little.yaml")
-    name = "first-p100/small-all/masked-all-seed0/epoch-01"
-    models, maps = remake.remake(plan, name)
-    assert models["model"].tolist() == [name]
-    assert (models["study"].item(), models["training_images"].item(), len(maps)) == ("little", 20, 8)
-    (job,) = (job for job in jobs.of(plan) if job.notebook == "10-zoo")
-    whole = replace(remake.slice_of(job.parameters), run=Run("little-again", "first", "small", "all", "original",
-                                                             "convnet", 32))  # fmt: skip
-    both, _ = slices.measure_slice(
-        whole, whole.run.images(), scoring.explainers([{"name": "grad_cam"}], 0), tmp_path / "p"
-    )
-    pd.testing.assert_frame_equal(
-        models, both[both["model"] == name].assign(study="little").reset_index(drop=True), rtol=1e-4
-    )
-    published = tmp_path / "data" / "results" / "little" / "10-zoo--x"
-    tables.write(models, published / "zoo_models.parquet", "zoo_models")
-    tables.write(maps, published / "zoo_maps.parquet", "zoo_maps")
-    monkeypatch.setenv("RRR_ROOT", str(tmp_path))
-    trained = []
-    train = training.train
-    monkeypatch.setattr(training, "train", lambda *given, **more: trained.append(given) or train(*given, **more))
-    found = remake.compare(plan, name)
-    assert len(trained) == 1, "a second time is trained again, not read"
-    assert found.columns.tolist() == ["published", "again"]
-    assert found.loc["weights", "published"] == found.loc["weights", "again"]
-    assert found.loc["grad_cam score", "again"] == pytest.approx(found.loc["grad_cam score", "published"], abs=1e-6)
-    assert recompute.main([str(tmp_path / "little.yaml"), "zoo_models", "--row", name]) == 0
-    assert "the same to the bit" in capsys.readouterr().out
-    assert recompute.main([str(tmp_path / "little.yaml"), "zoo_models", "--row", name.replace("masked", "mask")]) == 2
-    assert f"Did you mean {name!r}" in capsys.readouterr().err
-    with pytest.raises(ValueError, match="Did you mean 'first-p100/small-all/masked-all-seed0/epoch-01'"):
-        remake.remake(plan, "first-p100/small-all/masked-al-seed0/epoch-01")
 
 
 def test_photographs_behind_a_frozen_base(ready, tmp_path):
