@@ -88,7 +88,7 @@ def plan(whole: study.Study, file: Path, row: "pd.Series[Any]") -> tuple[list[jo
         if "/".join(row[RUN]) not in runs:
             raise ValueError(f"Study {whole.name} has no run {'/'.join(row[RUN])}: it was changed since.")
         cost = costs.Cost(seconds=len(scores) / _SUMMED_UP)
-        one = replace(made, parameters={**made.parameters, "runs": runs}, needs=(), cost=cost)
+        one = replace(made, parameters={**made.parameters, "runs": runs}, needs=(), estimate=lambda: cost)
         return [one], "It is computed from published tables; nothing is trained. "
     narrow, why = (whole, "") if made.kind == "masking" else _narrowed(whole, made, file, row)
     every = list(jobs.of(narrow))
@@ -131,7 +131,8 @@ def _narrowed(whole: study.Study, made: jobs.Job, file: Path, row: "pd.Series[An
         here = replace(here, scoring=_scoring(model.scoring or whole.scoring, made, file, row))
     if made.kind == "analysis":
         entry = next(e for e in whole.analyses if made.outputs == (e.kind,) and "/".join(e.run) == made.folder)
-        entries = (replace(entry, seeds=seeds, **_own(entry, file, row)),)
+        own = replace(entry.options, **_own(entry, file, row))
+        entries = (replace(entry, seeds=seeds, options=own),)
     # Other networks stay: an image counts only if its mask is not empty at the size of any of them.
     networks = tuple(here if each is model else each for each in whole.networks)
     return replace(whole, networks=networks, analyses=entries), why
@@ -157,7 +158,7 @@ def _scoring(what: study.Scoring, made: jobs.Job, file: Path, row: "pd.Series[An
 def _own(entry: Analysis, file: Path, row: "pd.Series[Any]") -> dict[str, Any]:
     """Return the options of an analysis that are other ones for a single row: those of its model, remedy or masks."""
     if entry.kind == "zoo":
-        sizes = tuple(size for size in entry.training_images or () if f"-{size}-seed" in row["model"])
+        sizes = tuple(size for size in entry.options.parameters()["training_images"] if f"-{size}-seed" in row["model"])
         one = {"ties": (row["tie"],), "kinds": (row["trained_on"],), "checkpoints": (int(row["epoch"]),)}
         return {**one, "training_images": sizes}
     if entry.kind == "remedies":
@@ -170,5 +171,5 @@ def _own(entry: Analysis, file: Path, row: "pd.Series[Any]") -> dict[str, Any]:
         return {"retrain": file.stem == "subset_accuracy"}
     if entry.kind == "mask-quality":
         masks = row["source" if file.stem == "mask_quality" else "mask_source"]
-        return {"maskers": (masks,)} if masks in (entry.maskers or ()) else {}
+        return {"maskers": (masks,)} if masks in entry.options.parameters()["maskers"] else {}
     return {}
