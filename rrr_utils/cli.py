@@ -3,6 +3,7 @@
 What a command needs is imported when it is called, so that help comes at once.
 """
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,8 @@ def examine(model: str, images: str, masks: str, **asked: Any) -> None:
     """Score a saved model on images of your own. MODEL is Keras' file; the report is written beside the tables."""
     import rrr_utils
 
+    # TensorFlow greets on stderr, where a mistake is to be seen.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     of_masks = {"model": asked.pop("mask_model"), "threshold": asked.pop("mask_threshold")}
     asked |= {"objects": dict(asked["objects"]), "mask_options": _given(of_masks)}
     found = rrr_utils.examine(model, images, masks, **_given(asked))

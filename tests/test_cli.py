@@ -137,6 +137,7 @@ def test_a_model_is_examined_as_in_python(monkeypatch: pytest.MonkeyPatch) -> No
         return SimpleNamespace(averages=table, backgrounds=table, report=lambda: "triage/report.html")
 
     monkeypatch.setattr(rrr_utils, "examine", examine, raising=False)
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")  # which the command sets
     words = "--images i --masks deeplab --objects Abyssinian cat --most 9"
     shown = rrr("examine", "m.keras", *words.split())
     assert shown.exit_code == 0, shown.output
