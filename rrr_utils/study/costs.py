@@ -4,7 +4,7 @@ import heapq
 import importlib
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -164,18 +164,24 @@ def mask_seconds(data: Data, masker: str) -> float:
 
 def images_of(data: Data) -> int:
     """Return about how many images a data entry has, from its options alone; no image is opened."""
-    if own(data.source):
-        images = data.options.get("images")
-        return images if isinstance(images, int) else _USUAL_IMAGES
-    module = importlib.import_module(SOURCES[data.source].partition(":")[0])
-    return int(module.about(data.options))
+    if (about := _about(data.source)) is not None:
+        return about(data.options)
+    images = data.options.get("images")
+    return images if isinstance(images, int) else _USUAL_IMAGES
+
+
+def _about(source: str) -> Callable[[Mapping[str, Any]], int] | None:
+    """Return the function from a source's options to the number of images, where there is one."""
+    module, _, _ = SOURCES.get(source, "").partition(":")
+    return getattr(importlib.import_module(module), "about", None) if module else None
 
 
 def guesses(study: Study) -> list[str]:
     """Return what the estimates of a study rest on where nobody has measured, a sentence each."""
-    asked = [*study.scoring.explainers, *(each for entry in study.analyses for each in entry.explainers)]
+    scored: list[Any] = [study.scoring, *(model.scoring for model in study.networks if model.scoring), *study.analyses]
+    asked = [each for entry in scored for each in entry.explainers]
     said = [
-        *((each.source, f"{images_of(each):,} images") for each in study.data if own(each.source)),
+        *((each.source, f"{images_of(each):,} images") for each in study.data if not _about(each.source)),
         *((each.masks, _USUAL_MASKER) for each in study.data if each.masks not in _MASK_SECONDS),
         *((each.architecture, _USUAL) for each in study.networks if each.architecture not in SPEEDS),
         *((each["name"], f"{_unknown_passes(each):,} passes a map") for each in asked if own(each["name"])),

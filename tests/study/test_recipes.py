@@ -326,5 +326,5 @@ def test_ones_own_runs_to_its_figures(own: Path, tmp_path: Path) -> None:
     assert set(scores["explainer"]) == {"slope"}
     assert len(scores) == 2 * 2 * 4
     stamp = files.read_json(folder / "squares/mine/all/original/03-scoring.stamp.json")
-    assert any("toy.maps:Slope" in str(part) for part in stamp.values())
+    assert {"toy.maps:Slope", "toy.nets:build"} <= set(stamp["code"])
     assert worker.read_state(folder, job)["state"] == "done"
