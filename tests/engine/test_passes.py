@@ -17,11 +17,6 @@ from rrr_utils.networks import network as networks
 each_kind = pytest.mark.parametrize("kind", ["compiled", pytest.param("openvino", marks=pytest.mark.tensorflow)])
 
 
-@pytest.fixture(scope="module")
-def network():
-    return networks.build("convnet", classes=3, size=32, weights=None)
-
-
 def pictures(n, size=32):
     return np.random.default_rng(0).integers(0, 256, (n, size, size, 3), np.uint8)
 
@@ -31,14 +26,14 @@ def direct(network, images):
 
 
 @each_kind
-def test_logits_are_those_of_the_model(network, kind):
+def test_logits_are_those_of_the_model(tiny_network, kind):
     """Whatever the number of images, with 4 at a time, the result is the model's in inference mode."""
-    run = engine.forward(network, kind, batch=4)
+    run = engine.forward(tiny_network, kind, batch=4)
     for n in (9, 1, 4):
         images = pictures(n)
         logits = run(images)
         assert (logits.shape, logits.dtype) == ((n, 3), np.float32)
-        np.testing.assert_allclose(logits, direct(network, images), atol=1e-5)
+        np.testing.assert_allclose(logits, direct(tiny_network, images), atol=1e-5)
     assert run(pictures(0)).shape == (0, 3)
 
 
@@ -54,10 +49,10 @@ def test_both_engines_agree_on_random_weights():
     np.testing.assert_allclose(compiled, direct(network, images), atol=1e-4 * np.abs(compiled).max())
 
 
-def test_an_images_logits_do_not_depend_on_its_company(network):
+def test_an_images_logits_do_not_depend_on_its_company(tiny_network):
     """Alone, first or last of many, an image gets the same bits."""
     images = pictures(9)
-    run = engine.forward(network, batch=4)
+    run = engine.forward(tiny_network, batch=4)
     together = run(images)
     alone = np.concatenate([run(images[place : place + 1]) for place in range(9)])
     np.testing.assert_array_equal(together, alone)
@@ -94,29 +89,29 @@ def test_nothing_is_traced_twice():
     assert [tuple(shape) for shape in traced] == [(4, 4, 4, 3)]
 
 
-def test_a_prefix_is_run_too(network):
+def test_a_prefix_is_run_too(tiny_network):
     """Any model with one input and one output can be run; the result has that model's shape."""
-    prefix, suffix = network.split("dense")
+    prefix, suffix = tiny_network.split("dense")
     images = pictures(5)
     features = engine.forward(prefix, batch=2)(images)
     assert features.shape == (5, 4, 4, 48)
-    np.testing.assert_allclose(engine.forward(suffix, batch=2)(features), direct(network, images), atol=1e-5)
+    np.testing.assert_allclose(engine.forward(suffix, batch=2)(features), direct(tiny_network, images), atol=1e-5)
 
 
-def test_images_of_another_size_are_refused(network):
+def test_images_of_another_size_are_refused(tiny_network):
     """A single image without its batch and images of another size get an error with both shapes and the remedy."""
-    run = engine.forward(network)
+    run = engine.forward(tiny_network)
     for wrong in (np.zeros((32, 32, 3)), np.zeros((1, 64, 64, 3))):
         with pytest.raises(ValueError, match=r"\('N', 32, 32, 3\), but .*images\.squash"):
             run(wrong)
     with pytest.raises(ValueError, match="`kind` must be one of"):
-        engine.forward(network, "xla")
+        engine.forward(tiny_network, "xla")
     with pytest.raises(ValueError, match="`batch` must be at least 1"):
-        engine.forward(network, batch=0)
+        engine.forward(tiny_network, batch=0)
 
 
 @pytest.mark.tensorflow
-def test_openvino_is_told_to_stay_in_float32(network, monkeypatch):
+def test_openvino_is_told_to_stay_in_float32(tiny_network, monkeypatch):
     """The precision and the number of threads are set, not left to the processor that happens to be there."""
     seen = {}
     original = openvino.Core.compile_model
@@ -127,18 +122,18 @@ def test_openvino_is_told_to_stay_in_float32(network, monkeypatch):
 
     monkeypatch.setattr(openvino.Core, "compile_model", spy)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    engine.forward(network, "openvino")
+    engine.forward(tiny_network, "openvino")
     assert seen["INFERENCE_PRECISION_HINT"] == "f32"
     assert seen["INFERENCE_NUM_THREADS"] == 1
-    engine.forward(network, "openvino-bfloat16")
+    engine.forward(tiny_network, "openvino-bfloat16")
     assert seen["INFERENCE_PRECISION_HINT"] == "bf16"
 
 
 @pytest.mark.tensorflow
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity") or os.cpu_count() == 1, reason="needs Linux and two cores")
-def test_a_pass_stays_free_to_run_on_any_core(network):
+def test_a_pass_stays_free_to_run_on_any_core(tiny_network):
     """Tied to the first core, as OpenVINO would have it, two processes at once would be as fast as one."""
-    run = engine.forward(network, "openvino", batch=64)
+    run = engine.forward(tiny_network, "openvino", batch=64)
     images, thread, seen, done = pictures(640), threading.get_native_id(), [], threading.Event()
 
     def watch():
@@ -158,13 +153,13 @@ def test_a_pass_stays_free_to_run_on_any_core(network):
 
 
 @pytest.mark.tensorflow
-def test_bfloat16_is_asked_for_and_drifts_little(network):
+def test_bfloat16_is_asked_for_and_drifts_little(tiny_network):
     """No network gets it by itself; asked for, logits are off by at most eight bits' worth of their scale."""
-    assert engine.fastest(network.model) != "openvino-bfloat16"
-    images, state = pictures(5), [weights.take(network.model)]
-    exact = direct(network, images)
-    (each,) = engine.forward_each(network.model, state, "openvino-bfloat16", batch=2)
-    for run in (engine.forward(network, "openvino-bfloat16", batch=4), each):
+    assert engine.fastest(tiny_network.model) != "openvino-bfloat16"
+    images, state = pictures(5), [weights.take(tiny_network.model)]
+    exact = direct(tiny_network, images)
+    (each,) = engine.forward_each(tiny_network.model, state, "openvino-bfloat16", batch=2)
+    for run in (engine.forward(tiny_network, "openvino-bfloat16", batch=4), each):
         drift = np.abs(run(images) - exact).max()
         assert drift < 0.05 * np.abs(exact).max()
 
@@ -243,12 +238,12 @@ def test_one_pass_for_each_state_of_the_weights(kind):
         np.testing.assert_allclose(run(images), logits, rtol=1e-5, atol=1e-4)
 
 
-def test_a_state_that_lacks_a_weight_is_named(network):
+def test_a_state_that_lacks_a_weight_is_named(tiny_network):
     """The weight that is missing stands in the message."""
-    state = weights.take(network.model)
+    state = weights.take(tiny_network.model)
     del state["conv2/bias"]
     with pytest.raises(ValueError, match="conv2/bias"):
-        engine.forward_each(network.model, [state])
+        engine.forward_each(tiny_network.model, [state])
 
 
 @pytest.mark.tensorflow

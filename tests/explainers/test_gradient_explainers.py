@@ -32,12 +32,6 @@ def linear():
 
 
 @pytest.fixture(scope="module")
-def curved():
-    """A ConvNet at 32 px with random weights."""
-    return networks.build("convnet", classes=3, size=32, weights=None, seed=2)
-
-
-@pytest.fixture(scope="module")
 def pictures():
     return seeds.generator("pictures").integers(0, 256, (2, SIZE, SIZE, 3)).astype(np.uint8)
 
@@ -58,7 +52,7 @@ def test_of_a_linear_network_by_hand(linear, pictures):
     np.testing.assert_allclose(largest[0], by_hand / by_hand.max(), atol=1e-5)
 
 
-def test_integrated_gradients_are_complete(curved):
+def test_integrated_gradients_are_complete(tiny_network):
     """The sum over all pixels is the logit of the image minus that of the baseline, the better the more steps.
 
     From black: on the way from the neutral colour a ReLU network without offsets is linear, and one step is exact.
@@ -66,10 +60,10 @@ def test_integrated_gradients_are_complete(curved):
     images = seeds.generator("larger").integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
     classes = np.array([0, 2])
     plain = np.zeros_like(images)
-    ends = [input_gradients(curved, each, classes)[0][np.arange(2), classes] for each in (images, plain)]
+    ends = [input_gradients(tiny_network, each, classes)[0][np.arange(2), classes] for each in (images, plain)]
     gaps = []
     for steps in (2, 16, 512):
-        maps = IntegratedGradients(steps=steps, baseline=0).attributions(curved, images, classes)
+        maps = IntegratedGradients(steps=steps, baseline=0).attributions(tiny_network, images, classes)
         gaps.append(np.abs(maps.sum(axis=(1, 2)) - (ends[0] - ends[1])).max())
     assert gaps[-1] < 0.02 * np.abs(ends[0] - ends[1]).min()
     assert gaps[-1] < gaps[1] < gaps[0]
@@ -89,52 +83,54 @@ def test_the_integral_is_taken_at_the_middles_of_its_parts():
     np.testing.assert_allclose(maps[0], 300 / 4, rtol=1e-5)
 
 
-def test_the_plain_image_has_a_zero_map(curved):
+def test_the_plain_image_has_a_zero_map(tiny_network):
     """From the baseline to itself there is no way: no relevance, and no NaN."""
-    plain = np.full((1, 32, 32, 3), curved.neutral, np.float32)
-    assert IntegratedGradients(steps=4)(curved, plain, np.array([0])).max() == 0
+    plain = np.full((1, 32, 32, 3), tiny_network.neutral, np.float32)
+    assert IntegratedGradients(steps=4)(tiny_network, plain, np.array([0])).max() == 0
 
 
-def test_without_noise_smoothgrad_is_the_gradient(curved):
+def test_without_noise_smoothgrad_is_the_gradient(tiny_network):
     """One copy without noise: the gradient of the logit, summed over channels."""
     images = seeds.generator("larger").integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
-    found = SmoothGrad(samples=1, noise=0)(curved, images, np.array([1, 0]), signed=True)
-    slopes = input_gradients(curved, images, [1, 0])[1].sum(axis=-1)
+    found = SmoothGrad(samples=1, noise=0)(tiny_network, images, np.array([1, 0]), signed=True)
+    slopes = input_gradients(tiny_network, images, [1, 0])[1].sum(axis=-1)
     np.testing.assert_allclose(found, slopes / np.abs(slopes).max(axis=(1, 2), keepdims=True), atol=1e-5)
 
 
 @pytest.mark.parametrize("each", [IntegratedGradients(steps=5, batch=2), SmoothGrad(samples=5, batch=2)])
-def test_maps_keep_the_contract(curved, each):
+def test_maps_keep_the_contract(tiny_network, each):
     """In [0, 1] with maximum 1; signed maps have that as their positive part; other images do not matter."""
     images = seeds.generator("larger").integers(0, 256, (3, 32, 32, 3)).astype(np.uint8)
     classes, ids = np.array([0, 1, 2]), ["a", "b", "c"]
-    maps, signed = (each(curved, images, classes, ids, signed=signed) for signed in (False, True))
+    maps, signed = (each(tiny_network, images, classes, ids, signed=signed) for signed in (False, True))
     assert maps.dtype == np.float32
     assert maps.min() >= 0
     np.testing.assert_allclose(maps.max(axis=(1, 2)), 1)
     assert signed.min() < 0
     positive = np.maximum(signed, 0)
     np.testing.assert_allclose(maps, positive / positive.max(axis=(1, 2), keepdims=True), atol=1e-5)
-    alone = each(curved, images[1:2], classes[1:2], ids[1:2])
+    alone = each(tiny_network, images[1:2], classes[1:2], ids[1:2])
     np.testing.assert_allclose(alone[0], maps[1], atol=1e-4)
 
 
-def test_noise_follows_from_seed_and_id(curved):
+def test_noise_follows_from_seed_and_id(tiny_network):
     """The same id and seed give the same map, another seed another one."""
     images = seeds.generator("larger").integers(0, 256, (1, 32, 32, 3)).astype(np.uint8)
-    one, same, other = (SmoothGrad(samples=4, seed=seed)(curved, images, np.array([0]), ["x"]) for seed in (0, 0, 1))
+    one, same, other = (
+        SmoothGrad(samples=4, seed=seed)(tiny_network, images, np.array([0]), ["x"]) for seed in (0, 0, 1)
+    )
     np.testing.assert_array_equal(one, same)
     assert np.abs(one - other).max() > 0.05
 
 
-def test_what_they_cannot_do_is_refused(curved):
+def test_what_they_cannot_do_is_refused(tiny_network):
     """A plain function has no gradients; absolute values no sign; steps and noise have limits."""
     images = np.zeros((1, 32, 32, 3), np.uint8)
     for each in (IntegratedGradients(), SmoothGrad()):
         with pytest.raises(TypeError, match="needs a Network, because it takes gradients"):
             each(lambda pictures: np.zeros((len(pictures), 2)), images, np.array([0]))
     with pytest.raises(ValueError, match="no signed maps with channels='largest'"):
-        SmoothGrad(channels="largest")(curved, images, np.array([0]), signed=True)
+        SmoothGrad(channels="largest")(tiny_network, images, np.array([0]), signed=True)
     with pytest.raises(ValueError, match="`steps` must be a whole number of at least 1"):
         IntegratedGradients(steps=0)
     with pytest.raises(ValueError, match="`noise` must be a share"):

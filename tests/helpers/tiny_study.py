@@ -119,7 +119,7 @@ def launch(folder: Path, *arguments: str, **more: str) -> subprocess.CompletedPr
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=3600,  # against a study that hangs; on a busy machine a good one takes long
     )
 
 

@@ -3,19 +3,12 @@
 import json
 
 import pytest
-import tiny_run
 
 from rrr_utils import explainers
 from rrr_utils.scoring import partial_results as pieces
 from rrr_utils.scoring import scores as scoring
 from rrr_utils.tables import parquet as tables
 from rrr_utils.training import fit as training
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    with tiny_run.trained(tmp_path_factory.mktemp("runs"), [0]) as made:
-        yield made
 
 
 def every():
@@ -27,9 +20,9 @@ def left(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_the_same_request_keeps_what_is_there(made, tmp_path):
+def test_the_same_request_keeps_what_is_there(tiny_run, tmp_path):
     """All explainers, a stage of training and numbers: made again, they are the same settings."""
-    run, _ = made
+    run, _ = tiny_run
     folder = tmp_path / "pieces"
     for _ in range(2):
         pieces.keep(folder, run, [0], explainers=every(), stage=training.Stage(1, "adam", 1e-3), shares=(0.1,))
@@ -44,9 +37,9 @@ def test_the_same_request_keeps_what_is_there(made, tmp_path):
 @pytest.mark.parametrize(
     "changed", [{"n": 5}, {"explainers": scoring.explainers([{"name": "grad_cam"}], 0)}, {"more": 1}]
 )
-def test_another_request_removes_it(made, tmp_path, changed):
+def test_another_request_removes_it(tiny_run, tmp_path, changed):
     """Another number, other explainers, a setting that was not there."""
-    run, _ = made
+    run, _ = tiny_run
     folder = tmp_path / "pieces"
     pieces.keep(folder, run, [0], n=4, explainers=every())
     (folder / "piece").touch()
@@ -54,18 +47,18 @@ def test_another_request_removes_it(made, tmp_path, changed):
     assert left(folder) == [pieces._FILE]
 
 
-def test_a_folder_of_other_things_is_left_alone(made, tmp_path):
+def test_a_folder_of_other_things_is_left_alone(tiny_run, tmp_path):
     """It has no settings: nothing of it is used, and nothing removed."""
-    run, _ = made
+    run, _ = tiny_run
     (tmp_path / "thesis.tex").touch()
     with pytest.raises(ValueError, match="are not known to be pieces"):
         pieces.keep(tmp_path, run, [0], n=4)
     assert left(tmp_path) == ["thesis.tex"]
 
 
-def test_scores_follow_the_request(made):
+def test_scores_follow_the_request(tiny_run):
     """Scored again with other perturbations the rows change; as before, they are read and not computed."""
-    run, data = made
+    run, data = tiny_run
     options = {"splits": ["test"], "n": 2, "study_seed": 0}
 
     def scored(samples):

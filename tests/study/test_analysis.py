@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import tiny_run
 import tiny_study
 
 from rrr_utils.analyses.controls import measure as controls
@@ -116,22 +115,15 @@ def test_the_same_analysis_twice_is_refused(tmp_path):
         load(tmp_path, "\nanalyses:\n" + entry + entry)
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """A ConvNet at 32 px that was trained for an epoch on 24 generated images."""
-    with tiny_run.trained(tmp_path_factory.mktemp("runs"), [3]) as made:
-        yield made
-
-
 SETTINGS = [{"name": "grad_cam"}, {"name": "occlusion", "patch": 12, "stride": 10}]
 COHORT = {"splits": ["test"], "n": 4, "study_seed": 0}
 
 
 @pytest.fixture(scope="module")
-def controlled(made, tmp_path_factory):
-    run, data = made
+def controlled(tiny_run, tmp_path_factory):
+    run, data = tiny_run
     folder = tmp_path_factory.mktemp("pieces")
-    return *controls.score_run(run, data, SETTINGS, [3], 1, folder, **COHORT), folder
+    return *controls.score_run(run, data, SETTINGS, [0], 1, folder, **COHORT), folder
 
 
 def test_every_control_has_its_rows(controlled):
@@ -149,13 +141,13 @@ def test_every_control_has_its_rows(controlled):
     assert similarity["variant"].unique().tolist() == [f"randomised {stage}" for stage in stages]
 
 
-def test_the_plain_rows_are_those_of_a_plain_scoring(made, controlled):
+def test_the_plain_rows_are_those_of_a_plain_scoring(tiny_run, controlled):
     """As trained, under our protocol: the scores that the scoring notebook gives."""
-    run, data = made
+    run, data = tiny_run
     at = data.cohort("test", 4, 0)
     asked = scoring.explainers(SETTINGS, 0)
     ids = [data.ids[place] for place in at]
-    expected = scoring.score_images(run.at(3, 1), data.images[at], data.masks[at], data.labels[at], ids, asked)
+    expected = scoring.score_images(run.at(0, 1), data.images[at], data.masks[at], data.labels[at], ids, asked)
     scores = controlled[0]
     plain = scores[(scores["variant"] == "") & (scores["protocol"] == "ours")]
     assert plain["image"].tolist() == expected["image"].tolist()
@@ -164,11 +156,11 @@ def test_the_plain_rows_are_those_of_a_plain_scoring(made, controlled):
     np.testing.assert_allclose(gaussian["chance"], data.masks[at].mean(axis=(1, 2)))
 
 
-def test_the_head_alone_is_drawn_anew_and_not_as_the_run_began(made):
+def test_the_head_alone_is_drawn_anew_and_not_as_the_run_began(tiny_run):
     """The first stage keeps every convolution and changes the head; nothing is left of the run's own start."""
-    run, _ = made
-    stack = controls._randomised(run, 3, 1)
-    trained, start = (weights.take(network.model) for network in (run.at(3, 1), run.start(3)))
+    run, _ = tiny_run
+    stack = controls._randomised(run, 0, 1)
+    trained, start = (weights.take(network.model) for network in (run.at(0, 1), run.start(0)))
     states = stack._states
     assert len(states) == 4
     for key, array in trained.items():
@@ -181,24 +173,24 @@ def test_the_head_alone_is_drawn_anew_and_not_as_the_run_began(made):
     assert all(not np.allclose(states[-1][key], trained[key]) for key in kernels)
 
 
-def test_finished_images_are_not_computed_again(made, controlled, monkeypatch):
+def test_finished_images_are_not_computed_again(tiny_run, controlled, monkeypatch):
     """A second call reads its pieces and gives the same tables."""
-    run, data = made
+    run, data = tiny_run
     scores, similarity, folder = controlled
     monkeypatch.setattr(controls, "_score", None)
-    again = controls.score_run(run, data, SETTINGS, [3], 1, folder, **COHORT)
+    again = controls.score_run(run, data, SETTINGS, [0], 1, folder, **COHORT)
     assert again[0].equals(scores)
     assert again[1].equals(similarity)
 
 
-def test_the_same_maps_are_scored_under_other_masks(made, tmp_path):
+def test_the_same_maps_are_scored_under_other_masks(tiny_run, tmp_path):
     """Under a mask that covers everything every score is 1; where nothing was found there is no row."""
-    run, data = made
+    run, data = tiny_run
     everything, nothing = np.ones_like(data.masks), np.array(data.masks)
     nothing[data.cohort("test", 4, 0)[0]] = 0
     asked = scoring.explainers(SETTINGS, 0)
     others = {"full": everything, "part": nothing}
-    scores = mask_quality.score_run(run, data, asked, [3], 1, others, tmp_path, **COHORT)
+    scores = mask_quality.score_run(run, data, asked, [0], 1, others, tmp_path, **COHORT)
     counts = scores.groupby(["mask_source", "explainer"]).size().unstack()
     assert counts.loc["outlines"].tolist() == counts.loc["full"].tolist() == [4, 4]
     assert counts.loc["part"].tolist() == [3, 3]
@@ -208,14 +200,14 @@ def test_the_same_maps_are_scored_under_other_masks(made, tmp_path):
     assert (same["difference"] == 0).all()
     tables.write(scores, tmp_path / "scores.parquet", "scores")
     with pytest.raises(ValueError, match="`others` must hold 24 masks, but 3 of 'few' were passed"):
-        mask_quality.score_run(run, data, asked, [3], 1, {"few": everything[:3]}, tmp_path, **COHORT)
+        mask_quality.score_run(run, data, asked, [0], 1, {"few": everything[:3]}, tmp_path, **COHORT)
 
 
-def test_all_images_are_scored_where_more_are_asked_than_there_are(made):
+def test_all_images_are_scored_where_more_are_asked_than_there_are(tiny_run):
     """Both splits whole, once each, with the scores of a plain scoring."""
-    run, data = made
+    run, data = tiny_run
     asked = scoring.explainers(SETTINGS[:1], 0)
-    scores = convergence.score_run(run, data, asked, [3], 1, splits=["train", "test"], n=99, study_seed=0)
+    scores = convergence.score_run(run, data, asked, [0], 1, splits=["train", "test"], n=99, study_seed=0)
     assert scores["image"].tolist() == [data.ids[at] for split in ("train", "test") for at in data.where(split)]
     tables.write(scores, run.folder / "all.parquet", "scores")
 

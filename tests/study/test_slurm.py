@@ -40,10 +40,20 @@ while command[0].startswith("-"):
     command.pop(0)
 os.execvp(command[0], command)
 """,
+    # After every answer without news the executor waits ten seconds longer before it asks again, and no setting says
+    # otherwise. So the answer waits for news, though not for the minute after which the executor gives up.
     "sacct": """
-import os, pathlib
-for state in sorted(pathlib.Path(os.environ["FAKE_SLURM"]).glob("*.state")):
-    print(f"{state.stem}|{state.read_text().strip()}")
+import os, pathlib, time
+place = pathlib.Path(os.environ["FAKE_SLURM"])
+def states():
+    return {state.stem: state.read_text().strip() for state in sorted(place.glob("*.state"))}
+def running():
+    return {number for number, state in states().items() if state == "RUNNING"}
+before, end = running(), time.monotonic() + 40
+while before and before <= running() and time.monotonic() < end:
+    time.sleep(0.05)
+for number, state in states().items():
+    print(f"{number}|{state}")
 """,
     "sinfo": "",
     "scancel": "",

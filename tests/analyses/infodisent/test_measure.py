@@ -6,7 +6,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-import tiny_run
 import tiny_study
 
 from rrr_utils import explainers, metric
@@ -33,30 +32,23 @@ ASKED = {**COHORT, "stage": STAGE, "explainers": SETTINGS, "prototypes": 2}
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """A ConvNet at 32 px, two seeds, that was trained for an epoch on 24 generated images."""
-    with tiny_run.trained(tmp_path_factory.mktemp("runs"), (0, 1)) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def examined(made, tmp_path_factory):
-    run, data = made
+def examined(tiny_run, tmp_path_factory):
+    run, data = tiny_run
     folder = tmp_path_factory.mktemp("pieces")
     found, seconds = infodisent.examine_run(run, data, [0, 1], 1, folder, **ASKED)
     return found, seconds, folder
 
 
 @pytest.fixture(scope="module")
-def heads(made, examined):
+def heads(tiny_run, examined):
     """The finished heads of both seeds, read again, with the features that they were trained on."""
-    run, data = made
+    run, data = tiny_run
     return [examining.heads_of(run, data, seed, 1, examined[2], STAGE) for seed in (0, 1)]
 
 
-def test_every_table_has_its_rows(made, examined):
+def test_every_table_has_its_rows(tiny_run, examined):
     """Three heads, two seeds, six test images; two kinds of sums; at most two prototypes a channel and side."""
-    _, data = made
+    _, data = tiny_run
     found, seconds, _ = examined
     assert set(found) == set(infodisent.TABLES)
     assert len(found["head_history"]) == 2 * 3 * 4 * 3  # seeds, heads, epochs with 0, splits
@@ -77,9 +69,9 @@ def test_every_table_has_its_rows(made, examined):
     assert (seconds.to_numpy() > 0).all()
 
 
-def test_the_backbone_is_that_of_the_run(made, examined, heads):
+def test_the_backbone_is_that_of_the_run(tiny_run, examined, heads):
     """The heads stand on the run's trained weights, which training them has not touched."""
-    run, data = made
+    run, data = tiny_run
     network = run.at(1, 1)
     trained, _, _, given = heads[1]
     for each in trained.values():
@@ -108,9 +100,9 @@ def test_what_is_not_exact_is_seen(heads):
     assert not checked.backbone
 
 
-def test_a_plain_head_is_the_study_s_own(made, tmp_path):
+def test_a_plain_head_is_the_study_s_own(tiny_run, tmp_path):
     """Its start and its training are those of the stage 1 that the study has: the same weights to the bit."""
-    run, data = made
+    run, data = tiny_run
     network = run.start(0)
     network.set_strategy("head")
     mine = infodisent.attach(run.start(0), "plain", 0)
@@ -132,9 +124,9 @@ def test_a_plain_head_is_the_study_s_own(made, tmp_path):
     assert checkpoints.weights_digest(mine) == checkpoints.weights_digest(network)
 
 
-def test_a_prototype_by_hand(made, examined, heads):
+def test_a_prototype_by_hand(tiny_run, examined, heads):
     """One channel of seed 1: its strongest training image, the cell, and the share of object in it and elsewhere."""
-    _, data = made
+    _, data = tiny_run
     trained, _, _, given = heads[1]
     maps = reading.channel_maps(trained["disentangled"], given["train"][0])
     rows = examined[0]["prototypes"]
@@ -153,9 +145,9 @@ def test_a_prototype_by_hand(made, examined, heads):
     assert row["chance"] == pytest.approx(float(metric.chance(data.masks[places[image]])[0]))
 
 
-def test_scores_are_those_of_a_plain_scoring(made, examined, heads):
+def test_scores_are_those_of_a_plain_scoring(tiny_run, examined, heads):
     """The head's maps and Grad-CAM of the same network, by the function that scores everything else."""
-    _, data = made
+    _, data = tiny_run
     at = data.cohort("test", 4, 0)
     ids = [data.ids[place] for place in at]
     asked = [infodisent.InfoDisent("places"), explainers.GradCAM()]
@@ -166,9 +158,9 @@ def test_scores_are_those_of_a_plain_scoring(made, examined, heads):
     np.testing.assert_allclose(mine["score"], expected["score"], atol=1e-5)
 
 
-def test_finished_seeds_are_read(made, examined, monkeypatch):
+def test_finished_seeds_are_read(tiny_run, examined, monkeypatch):
     """A second call trains and examines nothing, and gives the same tables."""
-    run, data = made
+    run, data = tiny_run
     found, _, folder = examined
     monkeypatch.setattr(examining, "prototypes_of", None)
     again, _ = infodisent.examine_run(run, data, [0, 1], 1, folder, **ASKED)
@@ -381,9 +373,9 @@ def test_the_options_of_the_analysis():
         analyses.Analysis.of(**(usual | {"kind": "reliability"}), prototypes=3)
 
 
-def test_figures_draw_what_they_are_given(made, examined):
+def test_figures_draw_what_they_are_given(tiny_run, examined):
     """Rows, labels, and what is refused."""
-    _, data = made
+    _, data = tiny_run
     found = head_claims.Found(*(examined[0][name] for name in infodisent.TABLES))
     both = {"one": found, "two": found}
     places = head_claims.per_run(both, "prototypes")

@@ -3,7 +3,6 @@
 import numpy as np
 import pandas as pd
 import pytest
-import tiny_run
 from scipy import special
 
 from rrr_utils import metric
@@ -25,15 +24,8 @@ ASKED = {"pixels": 128, "shares": [0.1], "threshold": 0.55, "fills": ["neutral",
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """A ConvNet at 32 px, two seeds, that was trained for an epoch on 24 generated images."""
-    with tiny_run.trained(tmp_path_factory.mktemp("runs"), (0, 1)) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def examined(made, tmp_path_factory):
-    run, data = made
+def examined(tiny_run, tmp_path_factory):
+    run, data = tiny_run
     folder = tmp_path_factory.mktemp("pieces")
     cohort = {"splits": ["test"], "n": 4, "study_seed": 0}
     return *overinterpretation.examine_run(run, data, [0, 1], 1, folder, **cohort, **ASKED), folder
@@ -56,9 +48,9 @@ def test_every_kind_of_subset_has_its_rows(examined):
     assert (sufficient["found"] == (sufficient["certainty"] >= 0.55)).all()
 
 
-def test_a_row_is_what_a_plain_pass_says(made, examined):
+def test_a_row_is_what_a_plain_pass_says(tiny_run, examined):
     """The first image of seed 1, by hand: its selection, its probability there, and its pixels on the object."""
-    run, data = made
+    run, data = tiny_run
     place = int(data.cohort("test", 4, 0)[0])
     network, name = run.at(1, 1), data.ids[place]
     image = data.images[place][None]
@@ -75,9 +67,9 @@ def test_a_row_is_what_a_plain_pass_says(made, examined):
     assert row["answer"] == logits.argmax()
 
 
-def test_finished_images_are_not_examined_again(made, examined, monkeypatch):
+def test_finished_images_are_not_examined_again(tiny_run, examined, monkeypatch):
     """A second call reads its pieces and gives the same tables."""
-    run, data = made
+    run, data = tiny_run
     kept, sufficient, folder = examined
     monkeypatch.setattr(overinterpretation, "examine", None)
     cohort = {"splits": ["test"], "n": 4, "study_seed": 0}
@@ -86,9 +78,9 @@ def test_finished_images_are_not_examined_again(made, examined, monkeypatch):
     assert again[1].equals(sufficient)
 
 
-def test_an_ensemble_is_the_mean_of_logits(made):
+def test_an_ensemble_is_the_mean_of_logits(tiny_run):
     """Of two networks, whose own models stay as they are; one alone, or another size, is none."""
-    run, data = made
+    run, data = tiny_run
     members = [run.at(seed, 1) for seed in (0, 1)]
     images = data.images[:5]
     mean = np.mean([engine.forward(each)(images) for each in members], axis=0)
@@ -100,9 +92,9 @@ def test_an_ensemble_is_the_mean_of_logits(made):
         ensemble([members[0], other])
 
 
-def test_training_on_few_pixels(made, tmp_path, monkeypatch):
+def test_training_on_few_pixels(tiny_run, tmp_path, monkeypatch):
     """Nine accuracies a seed; the original's on whole images is its own; selections and weights are kept."""
-    run, data = made
+    run, data = tiny_run
     asked = {"study_seed": 0, "pixels": 256, "share": 0.1}
     rows = overinterpretation.retrain_run(run, data, STAGE, [0], 1, tmp_path, **asked)
     tables.write(rows, tmp_path / "t.parquet", "subset_accuracy")
@@ -118,9 +110,9 @@ def test_training_on_few_pixels(made, tmp_path, monkeypatch):
     assert set(statistics.retrained_table(rows)["seeds"]) == {1}
 
 
-def test_disturbed_scores_have_their_rows(made, tmp_path):
+def test_disturbed_scores_have_their_rows(tiny_run, tmp_path):
     """Six disturbances and, of what draws, another draw; undisturbed rows are those of a plain scoring."""
-    run, data = made
+    run, data = tiny_run
     settings = [{"name": "grad_cam"}, {"name": "smooth_grad", "samples": 3}]
     cohort = {"splits": ["test"], "n": 4, "study_seed": 0}
     scores = stability.score_run(run, data, settings, [0], 1, tmp_path, **cohort)

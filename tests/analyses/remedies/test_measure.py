@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-import tiny_run
+import tiny_run as tiny
 from hand_network import hand_network
 
 from rrr_utils.analyses.remedies import background_influence as reach
@@ -25,18 +25,18 @@ from rrr_utils.training import fit as training
 
 pytestmark = pytest.mark.tensorflow
 
-STAGE = training.Stage(2, "adam", 1e-3)
+STAGE = tiny.STAGE
 NAMES = ["plain", "right-reasons", "ensemble"]
 FACTORS = [1, 10]
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """A ConvNet at 32 px on 24 generated images, its plain run, and three remedies of one seed."""
-    with tiny_run.trained(tmp_path_factory.mktemp("runs"), [0], STAGE.epochs) as (run, data):
-        found = comparison.compare(run, data, STAGE, NAMES, [0], study_seed=0, factors=FACTORS)
-        asked = {"splits": ["test"], "n": 4, "backgrounds": ["random", "free"], "study_seed": 0}
-        yield run, data, (*found, *comparison.score(run, data, NAMES, [0], 2, [GradCAM()], **asked))
+def made(tiny_run):
+    """The tiny run and its images, and three remedies of one seed beside its plain training."""
+    run, data = tiny_run
+    found = comparison.compare(run, data, STAGE, NAMES, [0], study_seed=0, factors=FACTORS)
+    asked = {"splits": ["test"], "n": 4, "backgrounds": ["random", "free"], "study_seed": 0}
+    return run, data, (*found, *comparison.score(run, data, NAMES, [0], 2, [GradCAM()], **asked))
 
 
 def test_the_tables_have_their_schemas_and_rows(made, tmp_path):
