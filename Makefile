@@ -25,9 +25,12 @@ export KERAS_BACKEND
 export TF_CPP_MIN_LOG_LEVEL := 3
 export PYTHONHASHSEED := 0
 
+# A file of tests, or a notebook, to each of JOBS processes; in the order of collection, which has the longest first.
+SPREAD = $(if $(filter-out 1,$(JOBS)),-n $(if $(filter 0,$(JOBS)),auto,$(JOBS)) --dist loadfile --no-loadscope-reorder)
+PHASE = sh workflow/phase.sh
+IN_SMOKE = notebooks/01-masking.ipynb notebooks/02-fine-tuning.ipynb notebooks/03-scoring.ipynb
+
 # The unit tests of what a Keras backend computes. XLA takes minutes to compile VGG16 for a processor.
-# A file of tests to each of JOBS processes. Notebooks go one after another: later ones read what earlier ones wrote.
-SPREAD = $(if $(filter-out 1,$(JOBS)),-n $(if $(filter 0,$(JOBS)),auto,$(JOBS)) --dist loadfile)
 ON_BACKENDS = engine/backends engine/passes explainers/grad_cam explainers/occlusion explainers/lime explainers/incremental \
 	networks/stack networks/network training/frozen_activations training/fit
 TOO_LARGE = not vgg16 and not whole_passes
@@ -49,16 +52,17 @@ study: $(READY) ## run a study and build its book
 	@$(RRR) study run "$(FILE)" $(LAUNCH) --profile "$(PROFILE)"
 	@$(RRR) study book "$(FILE)"
 
-test: $(READY) lint ## check everything
-	@echo "== Unit tests"
-	$(BIN) -m pytest tests $(SPREAD)
-	@echo "== The smoke study"
-	@$(RRR) study run studies/smoke.yaml $(LAUNCH) --profile "$(PROFILE)"
-	@echo "== The notebooks: their outputs are computed again and compared"
-	@rm -rf build/nbval
-	RRR_RUNS="$(CURDIR)/build/nbval" TQDM_DISABLE=1 $(BIN) -m pytest --nbval --nbval-current-env --nbval-cell-timeout 900 notebooks book/*.ipynb
-	@echo "== The book: every warning is an error"
-	@$(RRR) study book
+# A job of the smoke study that has a notebook's defaults is that notebook executed; the others are executed beside its runs.
+test: $(READY) ## check everything
+	@rm -rf build/phases build/nbval && mkdir -p build/nbval
+	@$(PHASE) "Lint" $(MAKE) --no-print-directory lint
+	@$(PHASE) "Unit tests" $(BIN) -m pytest tests $(SPREAD)
+	@$(PHASE) "The smoke study" $(RRR) study run studies/smoke.yaml $(LAUNCH) --profile "$(PROFILE)"
+	@$(PHASE) "The notebooks that the smoke study executed: their outputs are compared" $(BIN) -m rrr_utils.study.compared_outputs studies/smoke.yaml $(IN_SMOKE)
+	@cp -R "$(or $(RRR_RUNS),runs)/smoke" build/nbval/smoke
+	@$(PHASE) "The other notebooks: their outputs are computed again and compared" env RRR_RUNS="$(CURDIR)/build/nbval" TQDM_DISABLE=1 $(BIN) -m pytest --nbval --nbval-current-env --nbval-cell-timeout 900 $(SPREAD) $(filter-out $(IN_SMOKE),$(wildcard notebooks/*.ipynb)) $(wildcard book/*.ipynb)
+	@$(PHASE) "The book: every warning is an error" $(RRR) study book
+	@$(PHASE) done
 	@echo "All tests passed."
 
 check: $(READY) lint ## the inner loop: lint and the fast unit tests
