@@ -12,6 +12,7 @@ from typing import Any
 from rrr_utils.common import files
 from rrr_utils.study import definitions, source_tree
 from rrr_utils.study.definitions import Meaning
+from rrr_utils.study.executed_notebook import PARAMETERS
 from rrr_utils.study.source_tree import ALL, EFFECTS, Module, Place
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -44,18 +45,17 @@ def of(notebook: Path, parameters: Mapping[str, Any] | None = None, showing: boo
     brings the definitions behind that name. Without ``showing``, what the notebook itself uses to draw and to sum up is
     left out: what remains decides the numbers that it computes.
     """
-    asked = frozenset(_texts(parameters or {}))
-    everything = _Reached(notebook, asked)
+    everything = _Reached(notebook, parameters or {})
     # A notebook that reads tables alone computes by what others only show results with.
     if showing or _IMAGES not in {place.partition(":")[0].rpartition(".")[2] for place in everything.found}:
         return everything.code()
-    return _Reached(notebook, asked, without=_SHOWING).code()
+    return _Reached(notebook, parameters or {}, without=_SHOWING).code()
 
 
 class _Reached:
     """What a notebook's cells reach, followed from definition to definition."""
 
-    def __init__(self, notebook: Path, asked: Set[str], without: Set[str] = frozenset()) -> None:
+    def __init__(self, notebook: Path, parameters: Mapping[str, Any], without: Set[str] = frozenset()) -> None:
         self.found: dict[str, Meaning] = {}
         self.libraries: set[str] = set()
         self.files: dict[str, str] = {}
@@ -64,10 +64,10 @@ class _Reached:
         self._trees = [source_tree.tree(PACKAGE, "rrr_utils")]
         self._loaded: set[str] = set()
         self._registries: dict[str, tuple[Module, dict[str, ast.expr]]] = {}
-        self._words = {*asked}
+        self._words = {*_texts(parameters)}
         self._waiting: list[tuple[str, str]] = []
-        self._start(notebook, without)
-        for name in filter(None, map(definitions.named, sorted(asked))):
+        self._start(notebook, frozenset(parameters), without)
+        for name in filter(None, map(definitions.named, sorted(_texts(parameters)))):
             self._bring(name, f"notebooks/{notebook.name}")
         while self._waiting:
             while self._waiting:
@@ -86,9 +86,9 @@ class _Reached:
         means = [self.found[link].digest if link in self.found else link for link in self._links[place]]
         return f"{self.found[place].digest}.{_hash(chr(0).join(means))[:16]}"
 
-    def _start(self, notebook: Path, without: Set[str]) -> None:
+    def _start(self, notebook: Path, given: frozenset[str], without: Set[str]) -> None:
         """Take the notebook's cells and what they refer to, but for what lies in modules or libraries ``without``."""
-        meant = _cells(notebook, notebook.stat().st_mtime_ns)
+        meant = _cells(notebook, notebook.stat().st_mtime_ns, given)
         place = f"notebooks/{notebook.name}"
         self.found[place] = meant
         self._words |= meant.texts
@@ -176,22 +176,37 @@ class _Reached:
         self._links[place] += self._reach(name)
 
 
-@functools.lru_cache(maxsize=32)
-def _cells(notebook: Path, _changed: int) -> Meaning:
+@functools.lru_cache(maxsize=64)
+def _cells(notebook: Path, _changed: int, given: frozenset[str]) -> Meaning:
     # As plain JSON: nbformat takes a second to import, and a plan reads every notebook.
-    return meaning_of(files.read_json(notebook)["cells"], str(notebook))
+    return meaning_of(files.read_json(notebook)["cells"], str(notebook), given)
 
 
-def meaning_of(cells: Sequence[Mapping[str, Any]], where: str) -> Meaning:
-    """Return what the code cells among ``cells``, of the notebook ``where``, do together, as one definition."""
+def meaning_of(cells: Sequence[Mapping[str, Any]], where: str, given: Set[str] = frozenset()) -> Meaning:
+    """Return what the code cells among ``cells``, of the notebook ``where``, do together, as one definition.
+
+    The defaults of the parameters that are ``given`` do nothing.
+    """
     code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
     lines = [line for cell in code for line in cell.splitlines()]
     # A magic is no Python; without it the parser goes on.
     magics = [line for line in lines if line.lstrip().startswith(("%", "!"))]
     module = source_tree.parse("\n".join(line for line in lines if line not in magics), "notebook", where)
-    nodes = {id(node): node for nodes in (*module.statements.values(), module.effects) for node in nodes}
+    tagged = "\n".join("".join(cell["source"]) for cell in cells if PARAMETERS in cell["metadata"].get("tags", ()))
+    idle = {ast.unparse(node) for node in ast.parse(tagged).body if _assigned(node) & given}
+    nodes = {
+        id(node): node
+        for nodes in (*module.statements.values(), module.effects)
+        for node in nodes
+        if not _assigned(node) & given or ast.unparse(node) not in idle
+    }
     meant = definitions.meaning(sorted(nodes.values(), key=lambda node: node.lineno), module)
     return replace(meant, digest=_hash("\0".join([meant.digest, *magics])))
+
+
+def _assigned(node: ast.stmt) -> set[str]:
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+    return {target.id for target in targets if isinstance(target, ast.Name)}
 
 
 @functools.cache

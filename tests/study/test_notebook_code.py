@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import tiny_study
 
-from rrr_utils.study import notebook_code as closure
+from rrr_utils.study import notebook_code
 
 HELPERS = """
 import math
@@ -39,7 +39,7 @@ NOTEBOOK = "from rrr_utils import working\nworking.work([1, 2])"
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Return a function that writes a whole package of modules, by name, in place of what was there."""
     folder = tmp_path / "package"
-    monkeypatch.setattr(closure, "PACKAGE", folder)
+    monkeypatch.setattr(notebook_code, "PACKAGE", folder)
 
     def write(**modules: str) -> None:
         for path in folder.rglob("*.py"):
@@ -55,8 +55,8 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., No
     return write
 
 
-def _code(tmp_path: Path, cells: str = NOTEBOOK, **options: object) -> closure.Code:
-    return closure.of(tiny_study.notebook(tmp_path / "n.ipynb", cells), **options)  # type: ignore[arg-type]
+def _code(tmp_path: Path, cells: str = NOTEBOOK, **options: object) -> notebook_code.Code:
+    return notebook_code.of(tiny_study.notebook(tmp_path / "n.ipynb", cells), **options)  # type: ignore[arg-type]
 
 
 def _hashes(tmp_path: Path, cells: str = NOTEBOOK, **options: object) -> set[str]:
@@ -276,6 +276,23 @@ def test_of_a_registry_only_the_members_count_that_are_named(package: Callable[.
     ):
         package(**READERS | other)
         assert _hashes(tmp_path, cells, parameters=asked) != before
+
+
+def test_a_default_that_is_not_taken_names_nothing(package: Callable[..., None], tmp_path: Path) -> None:
+    """Of the parameters' defaults only those count that the job leaves as they are."""
+    package(**READERS)
+    cells = "from rrr_utils import readers\nreaders.open_it(source)"
+    path = tiny_study.notebook(tmp_path / "n.ipynb", cells, parameters="source = 'dogs'\nrate = 1")
+    found = {"rrr_utils.readers:_READERS['dogs']", "rrr_utils.readers.dogs:read"}
+    assert found <= set(notebook_code.of(path).definitions)
+    assert found <= set(notebook_code.of(path, {"rate": 2}).definitions)
+    taken = notebook_code.of(path, {"source": "fish"}).definitions
+    assert not found & set(taken)
+    tiny_study.notebook(path, cells, parameters="source = 'cats'\nrate = 1")
+    assert notebook_code.of(path, {"source": "fish"}).definitions == taken
+    tiny_study.notebook(path, cells, parameters="source = 'cats'\nrate = 2")
+    assert notebook_code.of(path, {"source": "fish"}).definitions != taken
+    assert notebook_code.of(path, {"source": "fish", "rate": 3}).definitions != taken
 
 
 def test_a_member_of_ones_own_is_hashed_by_its_definitions(
