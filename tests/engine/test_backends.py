@@ -25,7 +25,7 @@ def both(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sample")
     environment = {**os.environ, "KERAS_BACKEND": "tensorflow"}
     script = [str(REFERENCE), str(tiny_study.PROJECT / "tests" / "helpers" / "backend_sample.py"), str(folder)]
-    done = subprocess.run(script, env=environment, capture_output=True, text=True, timeout=600)
+    done = subprocess.run(script, env=environment, capture_output=True, text=True, timeout=1800)
     assert done.returncode == 0, done.stderr
     with np.load(folder / "sample.npz") as kept:
         reference = dict(kept)
@@ -85,7 +85,7 @@ engine.start(1)
 def test_a_started_engine_is_quiet_and_says_what_it_cannot_do():
     """Nothing on stderr; the number of threads stays; OpenVINO, which converts from TensorFlow, is refused."""
     script = [sys.executable, "-c", STARTED.format(backend=BACKEND)]
-    done = subprocess.run(script, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(script, capture_output=True, text=True, timeout=1800)
     assert (done.stderr, done.returncode) == ("", 0)
     shape, threads, converted = done.stdout.splitlines()
     assert shape == "(4, 2)"
@@ -96,7 +96,7 @@ def test_a_started_engine_is_quiet_and_says_what_it_cannot_do():
 @pytest.mark.skipif(BACKEND != "jax", reason="is about JAX, whose number of threads is fixed when it first computes")
 def test_a_late_start_is_refused():
     """Where JAX has computed something already, its number of threads is what it is, and the error says what to do."""
-    done = subprocess.run([sys.executable, "-c", LATE], capture_output=True, text=True, timeout=300)
+    done = subprocess.run([sys.executable, "-c", LATE], capture_output=True, text=True, timeout=1800)
     assert "Restart the kernel and call engine.start() first" in done.stderr
 
 

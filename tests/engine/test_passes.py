@@ -190,7 +190,7 @@ def test_a_started_engine_is_quiet_and_keeps_its_threads(monkeypatch):
     """Nothing reaches file descriptor 2 from the import to training; the number of threads is fixed, then refused."""
     for name in ("TF_CPP_MIN_LOG_LEVEL", "RRR_THREADS"):
         monkeypatch.delenv(name, raising=False)
-    done = subprocess.run([sys.executable, "-c", STARTED], capture_output=True, text=True, timeout=300)
+    done = subprocess.run([sys.executable, "-c", STARTED], capture_output=True, text=True, timeout=1800)
     assert done.stderr == ""
     first, second = done.stdout.splitlines()
     assert first == "(4, 2)"

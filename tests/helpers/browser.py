@@ -100,7 +100,7 @@ def chromium(profile):
         browser.socket.close()
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=120)
 
 
 @contextlib.contextmanager

@@ -209,7 +209,7 @@ def test_a_run_killed_for_good_goes_on_in_another_process(whole, tmp_path):
 
         threads = tf.config.threading.get_intra_op_parallelism_threads()
     script = KILLED.format(helpers=str(Path(tiny_training.__file__).parent), folder=str(tmp_path), threads=threads)
-    died = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300)
+    died = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=1800)
     assert died.returncode == -signal.SIGKILL, died.stderr
     assert died.stdout.splitlines()[-1].startswith("3 4 epoch 2 of 2, loss ")
     assert sorted(contents(tmp_path)) == ["epoch-00.npz", "epoch-01.npz", "state.npz"]
