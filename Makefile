@@ -31,7 +31,7 @@ PHASE = sh workflow/phase.sh
 IN_SMOKE = notebooks/01-masking.ipynb notebooks/02-fine-tuning.ipynb notebooks/03-scoring.ipynb
 
 # The unit tests of what a Keras backend computes. XLA takes minutes to compile VGG16 for a processor.
-ON_BACKENDS = engine/backends engine/passes explainers/grad_cam explainers/occlusion explainers/lime explainers/incremental \
+ON_BACKENDS = engine/backends engine/losses_of_gradients engine/passes explainers/grad_cam explainers/occlusion explainers/lime explainers/incremental \
 	networks/stack networks/network training/frozen_activations training/fit
 TOO_LARGE = not vgg16 and not whole_passes
 

@@ -18,7 +18,7 @@ Pass = Callable[[np.ndarray], np.ndarray]
 Parts = Sequence[Sequence[Any]]
 
 
-def current() -> "type[TensorFlow | Jax | Torch]":
+def current() -> "type[TensorFlow | Jax]":
     """Return the compiler of the backend that Keras runs on; ``ValueError`` for a backend that has none here."""
     import keras
 
@@ -134,48 +134,7 @@ class Jax:
         return lambda array: np.asarray(run(array, [variable.value for variable in variables]))
 
 
-class Torch:
-    """PyTorch as it is, without gradients: nothing is compiled. Not part of the tests."""
-
-    @staticmethod
-    def start(threads: int) -> None:
-        """Set the number of threads and deterministic operations."""
-        import torch
-
-        torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(True)
-        torch.manual_seed(0)
-
-    @staticmethod
-    def network(model: Any, shape: tuple[int, ...]) -> Pass:
-        """Return the inference pass for inputs of ``shape``, with whatever weights the model has when it is called."""
-        return Torch.function(lambda inputs: model(inputs, training=False), shape, [])
-
-    @staticmethod
-    def stateless(model: Any, shape: tuple[int, ...]) -> Callable[[Parts], Pass]:
-        """Return the function from values of the variables to the pass with them."""
-        import keras
-
-        def bind(values: Parts) -> Pass:
-            held = [[keras.ops.convert_to_tensor(value) for value in part] for part in values]
-            return Torch.function(lambda inputs: model.stateless_call(*held, inputs, training=False)[0], shape, [])
-
-        return bind
-
-    @staticmethod
-    def function(function: Callable[[Any], Any], shape: tuple[int | None, ...], variables: Sequence[Any]) -> Pass:
-        """Return ``function`` of float32 arrays; weights that it reads and that are changed later count."""
-        import keras
-        import torch
-
-        def run(array: np.ndarray) -> np.ndarray:
-            with torch.no_grad():
-                return np.asarray(keras.ops.convert_to_numpy(function(keras.ops.convert_to_tensor(array))))
-
-        return run
-
-
-_ALL: "dict[str, type[TensorFlow | Jax | Torch]]" = {"tensorflow": TensorFlow, "jax": Jax, "torch": Torch}
+_ALL: "dict[str, type[TensorFlow | Jax]]" = {"tensorflow": TensorFlow, "jax": Jax}
 
 
 def _values(model: Any) -> Parts:

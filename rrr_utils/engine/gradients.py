@@ -1,6 +1,6 @@
 """Activations of a layer and gradients of a class's output with respect to them: the backend's own differentiation."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -54,7 +54,7 @@ def activations_and_gradients(
     ------
     ValueError
         If there is no such layer, if its output has another number of axes, if the logits do not depend on it, or if
-        Keras runs on a backend other than TensorFlow, JAX and PyTorch.
+        Keras runs on a backend other than TensorFlow and JAX.
     """
     one_of("target", target, TARGETS)
     pictures, labels = np.asarray(images), np.asarray(classes, dtype=np.int32)
@@ -104,6 +104,28 @@ def input_gradients(
         for start in range(0, max(len(pictures), 1), BATCH)
     ]
     return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+
+
+def with_slope(function: Callable[[Any], Any], x: Any) -> tuple[Any, Any]:
+    """Return what ``function``, made of ``keras.ops``, says of a tensor, and the gradient of its sum by that tensor.
+
+    For losses of gradients: inside ``compute_loss``, where Keras differentiates what comes back once more. The gradient
+    is a tensor of the type and shape of ``x``. Raises ``ValueError`` as :func:`activations_and_gradients` does.
+    """
+    backend = keras.backend.backend()
+    one_of("KERAS_BACKEND", backend, _SLOPES)
+    return _SLOPES[backend](function, x)
+
+
+def hold(variables: Iterable[Any]) -> None:
+    """Let a loss see what its step has assigned to ``variables`` and not be differentiated by it.
+
+    So it is under TensorFlow, where an assignment ends a gradient. Under JAX new values are part of the function that a
+    step differentiates: a second pass in inference mode would change weights by way of moving statistics.
+    """
+    if keras.backend.backend() == "jax":
+        for variable in variables:
+            variable.assign(keras.ops.stop_gradient(variable.value))
 
 
 def _compile(model: keras.Model, layer: str, target: str) -> Pass:
@@ -196,24 +218,6 @@ def _jax(model: keras.Model, output: Any, target: str) -> Pass:
     return compiled
 
 
-def _torch(model: keras.Model, output: Any, target: str) -> Pass:
-    import torch
-
-    before, behind = _halves(model, output)
-
-    def run(images: NDArray[np.float32], classes: NDArray[np.int32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        pictures, labels = keras.ops.convert_to_tensor(images), keras.ops.convert_to_tensor(classes)
-        with torch.no_grad():
-            activations = before(pictures, training=False)
-        with torch.enable_grad():
-            activations = activations.detach().requires_grad_()
-            chosen = _chosen(behind([pictures, activations], training=False), labels, target)
-            (gradients,) = torch.autograd.grad(chosen.sum(), activations)
-        return activations.detach().float().cpu().numpy(), gradients.float().cpu().numpy()
-
-    return run
-
-
 def _tensorflow_inputs(model: keras.Model, target: str) -> Pass:
     import tensorflow as tf
 
@@ -259,18 +263,25 @@ def _jax_inputs(model: keras.Model, target: str) -> Pass:
     return compiled
 
 
-def _torch_inputs(model: keras.Model, target: str) -> Pass:
-    import torch
+def _tensorflow_slope(function: Callable[[Any], Any], x: Any) -> tuple[Any, Any]:
+    import tensorflow as tf
 
-    def run(images: NDArray[np.float32], classes: NDArray[np.int32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        pictures, labels = keras.ops.convert_to_tensor(images), keras.ops.convert_to_tensor(classes)
-        with torch.enable_grad():
-            pictures = pictures.detach().requires_grad_()
-            logits = model(pictures, training=False)
-            (gradients,) = torch.autograd.grad(_chosen(logits, labels, target).sum(), pictures)
-        return logits.detach().float().cpu().numpy(), gradients.float().cpu().numpy()
+    x = tf.convert_to_tensor(x)
+    with tf.GradientTape(watch_accessed_variables=False) as tape:
+        tape.watch(x)
+        value = function(x)
+    return value, tape.gradient(value, x)
 
-    return run
+
+def _jax_slope(function: Callable[[Any], Any], x: Any) -> tuple[Any, Any]:
+    import jax
+
+    def total(x: Any) -> Any:
+        value = function(x)
+        return keras.ops.sum(value), value
+
+    slope, value = jax.grad(total, has_aux=True)(keras.ops.convert_to_tensor(x))
+    return value, slope
 
 
 def _halves(model: keras.Model, output: Any) -> tuple[keras.Model, keras.Model]:
@@ -295,11 +306,14 @@ def _chosen(logits: Any, classes: Any, target: str) -> Any:
 _BACKENDS: dict[str, Callable[[keras.Model, Any, str], Pass]] = {
     "tensorflow": _tensorflow,
     "jax": _jax,
-    "torch": _torch,
 }
 
 _ON_INPUTS: dict[str, Callable[[keras.Model, str], Pass]] = {
     "tensorflow": _tensorflow_inputs,
     "jax": _jax_inputs,
-    "torch": _torch_inputs,
+}
+
+_SLOPES: dict[str, Callable[[Callable[[Any], Any], Any], tuple[Any, Any]]] = {
+    "tensorflow": _tensorflow_slope,
+    "jax": _jax_slope,
 }

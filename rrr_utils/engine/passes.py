@@ -35,7 +35,7 @@ def start(threads: int | None = None) -> int:
     gives the same bits for the same seed, number of threads and kind of processor. NumPy's and OpenVINO's threads
     follow. What the import writes to file descriptor 2 is dropped, unless the import fails.
 
-    The backend is Keras' own choice: TensorFlow, unless ``KERAS_BACKEND`` says ``jax`` or ``torch``.
+    The backend is Keras' own choice: TensorFlow, unless ``KERAS_BACKEND`` says ``jax``.
 
     Raises ``ValueError`` for a number below 1 and for another backend, and ``RuntimeError`` where the backend runs with
     another number already.
@@ -127,7 +127,7 @@ def compiled(
     """Return ``function``, made of ``keras.ops``, compiled for float32 arrays of ``shape``; None stands for any length.
 
     ``variables`` are the Keras variables that it reads: what they are changed to later counts. Under JAX each length is
-    compiled when it first comes; PyTorch compiles nothing.
+    compiled when it first comes.
     """
     return compilers.current().function(function, shape, variables)
 
