@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 import keras
 
+from rrr_utils.engine.gradients import hold
 from rrr_utils.networks.network import Network
 
 # What a batch's targets may hold beside the label, see `rrr_utils.analyses.remedies.batches`.
@@ -40,11 +41,6 @@ class Guided(keras.Model):
     penalised: ClassVar[bool] = False
 
     def __init__(self, network: Network, strength: float = 1.0) -> None:
-        if self.penalised and keras.backend.backend() != "tensorflow":
-            raise RuntimeError(
-                f"{type(self).__name__} differentiates a gradient by TensorFlow's tapes, but Keras runs on "
-                f"{keras.backend.backend()}. Set KERAS_BACKEND=tensorflow."
-            )
         super().__init__(network.model.input, network.model.outputs[0], name=f"guided_{network.model.name}")
         self.strength = float(strength)
         self._cross_entropy = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -61,6 +57,7 @@ class Guided(keras.Model):
         loss = self.fit_term(x, y, y_pred)
         if not self.penalised:
             return loss
+        hold(self.non_trainable_variables)
         return loss + self.strength * self.penalty(self.raw(x), y)
 
     def fit_term(self, x: Any, y: Targets, y_pred: Any) -> Any:

@@ -2,8 +2,11 @@
 
 from typing import Any
 
+from keras import ops
+
 from rrr_utils.analyses.remedies.base import Guided, Targets
 from rrr_utils.analyses.remedies.network_halves import cut
+from rrr_utils.engine import resampling
 from rrr_utils.networks.network import Network
 
 _EPSILON = 1e-8
@@ -28,17 +31,13 @@ class CamEnergy(Guided):
         self._halves = cut(network)
 
     def penalty(self, x: Any, y: Targets) -> Any:
-        import tensorflow as tf
-
-        activations, slopes, _ = self._halves.slopes(x, y["label"])
-        weights = tf.reduce_mean(slopes, axis=(1, 2), keepdims=True)
-        maps = tf.nn.relu(tf.reduce_sum(weights * activations, axis=3))
-        inside = maps * tf.cast(cells(y["mask"], maps.shape[1:3]), maps.dtype)
-        return 1 - tf.reduce_mean(tf.reduce_sum(inside, axis=(1, 2)) / (_EPSILON + tf.reduce_sum(maps, axis=(1, 2))))
+        activations, slopes = self._halves.slopes(x, y["label"])
+        weights = ops.mean(slopes, axis=(1, 2), keepdims=True)
+        maps = ops.relu(ops.sum(weights * activations, axis=3))
+        inside = maps * ops.cast(cells(y["mask"], maps.shape[1:3]), maps.dtype)
+        return 1 - ops.mean(ops.sum(inside, axis=(1, 2)) / (_EPSILON + ops.sum(maps, axis=(1, 2))))
 
 
 def cells(masks: Any, size: tuple[int, int]) -> Any:
     """Return masks ``(n, H, W)`` brought down to ``(n, h, w)``: the share of each cell that is object."""
-    import tensorflow as tf
-
-    return tf.image.resize(tf.cast(masks, tf.float32)[..., None], size, method="area")[..., 0]
+    return resampling.area(ops.expand_dims(masks, -1), size)[..., 0]

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from keras import ops
 from numpy.typing import NDArray
 
 from rrr_utils.analyses.remedies.base import Guided, Targets
 from rrr_utils.analyses.remedies.network_halves import cut
 from rrr_utils.common import seeds
+from rrr_utils.engine import resampling
 from rrr_utils.networks.network import Network
 
 STRENGTH, TEMPERATURE = 0.5, 0.5
@@ -46,41 +48,41 @@ class GradCamConsistency(Guided):
         )
 
     def penalty(self, x: Any, y: Targets) -> Any:
-        import tensorflow as tf
-
         crops = y["crops"][:, 1]
-        classes = tf.argmax(self(x, training=False), axis=1)
+        classes = ops.argmax(self(x, training=False), axis=1)
         anchors = self.maps(change(x, crops), classes)
         positives = change(self.maps(x, classes)[..., None], crops)[..., 0]
         return info_nce(anchors, positives, self.temperature)
 
     def maps(self, x: Any, classes: Any) -> Any:
         """Return G of each image ``(n, H, W)``; its sum is 1, or 0 where nothing is relevant."""
-        import tensorflow as tf
-
-        activations, slopes, _ = self._halves.slopes(x, classes)
-        maps = tf.nn.relu(tf.reduce_sum(slopes * activations, axis=3))[..., None]
-        maps = tf.cast(tf.image.resize(maps, x.shape[1:3]), x.dtype)[..., 0]
-        return maps / (_EPSILON + tf.reduce_sum(maps, axis=(1, 2), keepdims=True))
+        activations, slopes = self._halves.slopes(x, classes)
+        maps = ops.relu(ops.sum(slopes * activations, axis=3))[..., None]
+        maps = ops.cast(ops.image.resize(maps, x.shape[1:3], data_format="channels_last"), x.dtype)[..., 0]
+        return maps / (_EPSILON + ops.sum(maps, axis=(1, 2), keepdims=True))
 
 
 def info_nce(anchors: Any, positives: Any, temperature: float) -> Any:
     """Return the InfoNCE loss of maps ``(n, H, W)``, a scalar: each anchor's own positive against all other anchors."""
-    import tensorflow as tf
-
-    own, others = (tf.reshape(maps, (tf.shape(maps)[0], -1)) for maps in (anchors, positives))
-    own, others = tf.math.l2_normalize(own, axis=1), tf.math.l2_normalize(others, axis=1)
-    alike = tf.linalg.set_diag(tf.matmul(own, own, transpose_b=True), tf.reduce_sum(own * others, axis=1))
-    return -tf.reduce_mean(tf.linalg.diag_part(tf.nn.log_softmax(alike / temperature)))
+    own, others = _unit(anchors), _unit(positives)
+    place = ops.arange(ops.shape(own)[0])
+    same = place[:, None] == place[None, :]
+    alike = ops.where(same, ops.sum(own * others, axis=1)[:, None], ops.matmul(own, ops.transpose(own)))
+    logs = ops.log_softmax(alike / temperature)
+    return -ops.mean(ops.sum(ops.where(same, logs, ops.zeros_like(logs)), axis=1))
 
 
 def change(x: Any, crops: Any) -> Any:
     """Return images ``(n, H, W, C)`` cut to boxes, brought back to H x W, and mirrored; see :func:`draw_crops`."""
-    import tensorflow as tf
+    boxes, mirrored = ops.cast(crops[:, :4], "float32"), ops.convert_to_tensor(crops[:, 4]) > 0.5
+    moved = resampling.crop_and_resize(x, boxes)
+    return ops.cast(ops.where(mirrored[:, None, None, None], ops.flip(moved, axis=2), moved), x.dtype)
 
-    boxes, mirrored = tf.cast(crops[:, :4], tf.float32), crops[:, 4] > 0.5
-    moved = tf.image.crop_and_resize(tf.cast(x, tf.float32), boxes, tf.range(tf.shape(x)[0]), x.shape[1:3])
-    return tf.cast(tf.where(mirrored[:, None, None, None], moved[:, :, ::-1], moved), x.dtype)
+
+def _unit(maps: Any) -> Any:
+    """Return maps ``(n, H, W)`` as rows of length 1; a map of zeros stays one, and its gradient is a number."""
+    rows = ops.reshape(maps, (ops.shape(maps)[0], -1))
+    return rows * ops.rsqrt(ops.maximum(ops.sum(ops.square(rows), axis=1, keepdims=True), 1e-12))
 
 
 def draw_crops(ids: Sequence[str], seed: int, epoch: int) -> NDArray[np.float32]:

@@ -27,17 +27,17 @@ class Counterexamples(Guided):
 
     def __init__(self, network: Network, images: int) -> None:
         super().__init__(network)
+        # Under JAX a step is compiled with all that it reads but its state, and would never see a later mark.
         if keras.backend.backend() != "tensorflow":
             raise RuntimeError(f"Counterexamples need TensorFlow, but Keras runs on {keras.backend.backend()}.")
-        import tensorflow as tf
-
         self.network = network
-        self._marks = _Marks(tf.Variable(tf.zeros((images, network.size, network.size), tf.bool), trainable=False))
+        start = np.zeros((images, network.size, network.size), bool)
+        self._marks = _Marks(keras.Variable(start, dtype="bool", trainable=False))
 
     @property
     def marks(self) -> NDArray[np.bool_]:
         """Which pixels of each training image are replaced, ``(images, H, W)``."""
-        return np.asarray(self._marks.variable)
+        return keras.ops.convert_to_numpy(self._marks.variable)
 
     def mark(self, marks: NDArray[np.bool_]) -> None:
         """Replace also the pixels of ``marks``, ``(images, H, W)``, from now on."""
@@ -50,10 +50,8 @@ class Counterexamples(Guided):
 
     def corrected(self, x: Any, y: Targets) -> Any:
         """Return images ``(n, H, W, 3)`` with their marked pixels replaced."""
-        import tensorflow as tf
-
-        marked = tf.gather(self._marks.variable, y["place"])[..., None]
-        return tf.where(marked, tf.cast(y["other"], x.dtype), x)
+        marked = keras.ops.take(self._marks.variable, y["place"], axis=0)[..., None]
+        return keras.ops.where(marked, keras.ops.cast(y["other"], x.dtype), x)
 
 
 class Corrections(keras.callbacks.Callback):

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from keras import ops
+
 from rrr_utils.analyses.remedies.base import Guided, Targets
 from rrr_utils.analyses.remedies.network_halves import cut
 from rrr_utils.networks.network import Network
@@ -26,15 +28,13 @@ class ExplanationGuided(Guided):
         self._halves = cut(network)
 
     def penalty(self, x: Any, y: Targets) -> Any:
-        activations, slopes, _ = self._halves.slopes(x, y["label"])
+        activations, slopes = self._halves.slopes(x, y["label"])
         guided = self._halves.behind([x, relevance_weights(activations, slopes) * activations], training=False)
         return super().fit_term(x, y, guided)
 
 
 def relevance_weights(activations: Any, slopes: Any) -> Any:
     """Return weights from 0 to 2 for activations ``(n, h, w, K)``, as constants: 1 where nothing is relevant."""
-    import tensorflow as tf
-
     relevance = activations * slopes
-    largest = tf.reduce_max(tf.abs(relevance), axis=(1, 2, 3), keepdims=True)
-    return tf.stop_gradient(1 + tf.math.divide_no_nan(relevance, largest))
+    largest = ops.max(ops.abs(relevance), axis=(1, 2, 3), keepdims=True)
+    return ops.stop_gradient(1 + ops.divide_no_nan(relevance, largest))

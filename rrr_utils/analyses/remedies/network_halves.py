@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from rrr_utils.engine.gradients import with_slope
 from rrr_utils.engine.graph import node_of
 from rrr_utils.networks.network import Network
 
@@ -20,19 +21,18 @@ class Halves:
     before: keras.Model
     behind: keras.Model
 
-    def slopes(self, x: Any, classes: Any) -> tuple[Any, Any, Any]:
-        """Return activations, the gradient of each image's class logit with respect to them, and logits.
+    def slopes(self, x: Any, classes: Any) -> tuple[Any, Any]:
+        """Return activations and the gradient of each image's class logit with respect to them.
 
-        In inference mode, and itself differentiable: an outer tape follows the gradient into the weights.
+        In inference mode, and itself differentiable: training follows the gradient into the weights.
         """
-        import tensorflow as tf
+        own = keras.ops.cast(classes, "int32")[:, None]
+
+        def chosen(activations: Any) -> Any:
+            return keras.ops.take_along_axis(self.behind([x, activations], training=False), own, axis=1)
 
         activations = self.before(x, training=False)
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(activations)
-            logits = self.behind([x, activations], training=False)
-            chosen = tf.gather(logits, tf.cast(classes, tf.int32), axis=1, batch_dims=1)
-        return activations, tape.gradient(chosen, activations), logits
+        return activations, with_slope(chosen, activations)[1]
 
 
 def cut(network: Network) -> Halves:

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 
 from rrr_utils.analyses.remedies.base import Guided, Targets
+from rrr_utils.engine.gradients import with_slope
 
 
 class RightReasons(Guided):
@@ -22,11 +23,6 @@ class RightReasons(Guided):
     penalised = True
 
     def penalty(self, x: Any, y: Targets) -> Any:
-        import tensorflow as tf
-
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(x)
-            total = tf.reduce_sum(tf.nn.log_softmax(self(x, training=False)))
+        _, slopes = with_slope(lambda x: keras.ops.log_softmax(self(x, training=False)), x)
         outside = (1 - keras.ops.cast(y["mask"], x.dtype))[..., None]
-        slopes = tape.gradient(total, x) * outside
-        return tf.reduce_mean(tf.reduce_sum(tf.square(slopes), axis=(1, 2, 3)))
+        return keras.ops.mean(keras.ops.sum(keras.ops.square(slopes * outside), axis=(1, 2, 3)))

@@ -184,7 +184,7 @@ def test_cam_energy_is_what_the_score_misses():
     network = tiny_training.tiny()
     data = tiny_training.data()
     model = remedies.CamEnergy(network)
-    activations, slopes, _ = halves.cut(network).slopes(model.raw(data.images), data.labels)
+    activations, slopes = halves.cut(network).slopes(model.raw(data.images), data.labels)
     maps = np.maximum(np.sum(np.mean(slopes, axis=(1, 2), keepdims=True) * activations, axis=3), 0)
     masks = np.zeros(maps.shape, np.float32)
     masks[:, :2, :1] = 1
@@ -340,9 +340,9 @@ def test_members_side_by_side_are_an_ensemble():
     np.testing.assert_allclose(engine.forward(one)(images), engine.forward(ensemble(members).model)(images), atol=1e-5)
     parts = []
     for each in members:
-        activations, slopes, _ = halves.cut(each).slopes(tf.constant(images, tf.float32), labels)
+        activations, slopes = halves.cut(each).slopes(tf.constant(images, tf.float32), labels)
         parts.append(np.sum(np.mean(slopes, axis=(1, 2), keepdims=True) * activations, axis=3))
-    activations, slopes, _ = halves.cut(one).slopes(tf.constant(images, tf.float32), labels)
+    activations, slopes = halves.cut(one).slopes(tf.constant(images, tf.float32), labels)
     found = np.sum(np.mean(slopes, axis=(1, 2), keepdims=True) * activations, axis=3)
     np.testing.assert_allclose(found, np.mean(parts, axis=0), atol=1e-5)
     assert GradCAM()(one, images, labels).shape == images.shape[:3]
