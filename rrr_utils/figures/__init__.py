@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from rrr_utils.figures.epochs import accuracy_over_epochs, score_over_epochs
     from rrr_utils.figures.first_page import story, story_in_words
     from rrr_utils.figures.grids import explanation_grid, mask_grid
-    from rrr_utils.figures.speed import speed_growth, speed_ratios
     from rrr_utils.figures.style import BACKGROUND_LABELS, STYLE, Style
 
 # Where each name lives; imported on first use.
@@ -30,8 +29,6 @@ _HOMES = {
     "picture_row": "data",
     "score_by_explainer": "dots",
     "score_over_epochs": "epochs",
-    "speed_growth": "speed",
-    "speed_ratios": "speed",
     "story": "first_page",
     "story_in_words": "first_page",
 }
@@ -51,8 +48,6 @@ __all__ = [
     "picture_row",
     "score_by_explainer",
     "score_over_epochs",
-    "speed_growth",
-    "speed_ratios",
     "story",
     "story_in_words",
 ]
