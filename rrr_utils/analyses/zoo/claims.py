@@ -1,10 +1,8 @@
 """Does the score foretell robustness? Predictors and outcomes of a zoo of models, and verdicts on its hypotheses."""
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,73 +15,20 @@ from statsmodels.tools.sm_exceptions import ConvergenceWarning, SingularMatrixWa
 from rrr_utils.analyses.zoo import hypotheses as hypo
 from rrr_utils.analyses.zoo import statistics as stat
 from rrr_utils.analyses.zoo.hypotheses import Hypothesis
+
+# Pages read the zoo, its rules and its verdicts here.
+from rrr_utils.analyses.zoo.predictors import LEAST_COMMON as LEAST_COMMON
+from rrr_utils.analyses.zoo.predictors import Zoo, cohorts, matrix, means
+from rrr_utils.analyses.zoo.predictors import of as of
+from rrr_utils.analyses.zoo.predictors import read as read
+from rrr_utils.analyses.zoo.predictors import turned as turned
 from rrr_utils.common import seeds
 from rrr_utils.statistics.intervals import in_words, proportion_interval
-from rrr_utils.tables import parquet as tables
 
-# A drop of more than so much accuracy is one that an alarm should foretell; a common cohort of fewer images, and pairs
-# of models whose outcomes are less apart, decide nothing.
-ALARM, LEAST_COMMON, APART = 0.1, 20, 0.1
-# What less of is expected to mean a more robust model: predictors and outcomes are turned, so that more is better.
-_TURNED = ("entropy", "loss", "accuracy_removed", "deletion", hypo.KNOWN, "removed")
+# A drop of more than so much accuracy is one that an alarm should foretell; pairs of models whose outcomes are less
+# apart decide nothing.
+ALARM, APART = 0.1, 0.1
 _POOLED = 999
-
-
-@dataclass(frozen=True)
-class Zoo:
-    """All models of a study: its table ``models``, and its predictors and outcomes, one row a model in the same order.
-
-    Predictors and outcomes are turned so that more of each is expected to mean a more robust model. An outcome is
-    missing (NaN) for a model that was trained on it.
-    """
-
-    models: pd.DataFrame
-    predictors: pd.DataFrame
-    outcomes: pd.DataFrame
-    maps: pd.DataFrame = field(repr=False)
-    resamples: int = stat.RESAMPLES
-
-    def eligible(self, outcome: str) -> pd.Series:
-        """Return which models count for an outcome: it exists in their data, and they were not trained on it."""
-        return self.outcomes[outcome].notna()
-
-    def cells(self, outcome: str, over: str = "groups") -> tuple[stat.Cell, ...]:
-        """Return the models that are compared for an outcome: of each group, or of each kind inside each group."""
-        where = np.flatnonzero(self.eligible(outcome))
-        rows = self.models.iloc[where]
-        kinds = rows["trained_on"].tolist() if over == "kinds" else None
-        found = stat.cells(rows["group"].tolist(), rows["training"].tolist(), kinds)
-        # Two trainings tell nothing of a rank.
-        return tuple(cell._replace(places=where[cell.places]) for cell in found if len(np.unique(cell.trainings)) > 2)
-
-
-def read(folder: Path | str) -> Zoo:
-    """Return the zoo that a study published under ``folder``; raises ``FileNotFoundError`` where there is none."""
-    places = sorted(Path(folder).glob("10-zoo--*"))
-    if not places:
-        raise FileNotFoundError(
-            f"There is no zoo in {folder}. Run `make study STUDY=zoo` and `make publish STUDY=zoo`."
-        )
-    models, maps = (
-        pd.concat([tables.read(place / f"{name}.parquet", name) for place in places], ignore_index=True)
-        for name in ("zoo_models", "zoo_maps")
-    )
-    return of(models, maps)
-
-
-def of(models: pd.DataFrame, maps: pd.DataFrame, resamples: int = stat.RESAMPLES) -> Zoo:
-    """Return the zoo of the two tables."""
-    models = models.reset_index(drop=True)
-    return Zoo(models, _predictors(models, maps), _outcomes(models), maps, resamples)
-
-
-def turned(name: str) -> bool:
-    """Return whether less of a predictor or an outcome is expected to mean a more robust model."""
-    parts = name.split("/")
-    if name.startswith("drop_"):
-        # A model that is lost without the object is right for the right reason.
-        return name != "drop_removed"
-    return any(part in _TURNED for part in parts)
 
 
 def correlations(zoo: Zoo, outcome: str, names: Sequence[str] | None = None) -> pd.DataFrame:
@@ -146,10 +91,10 @@ def plotted(zoo: Zoo, outcome: str, names: Sequence[str]) -> pd.DataFrame:
             values = low = high = models[name]
         else:
             explainer, measure, cohort = name.split("/")
-            every, right = _matrix(zoo.maps, zoo.models, explainer, measure)
-            each, counted = every[models.index], _cohorts(zoo.models, right)[cohort][models.index]
+            every, right = matrix(zoo.maps, zoo.models, explainer, measure)
+            each, counted = every[models.index], cohorts(zoo.models, right)[cohort][models.index]
             known = ~np.isnan(each) & counted
-            values = pd.Series(_means(each, known), index=models.index)
+            values = pd.Series(means(each, known), index=models.index)
             spread = np.where(known, (each - values.to_numpy()[:, None]) ** 2, 0.0).sum(axis=1)
             n = known.sum(axis=1)
             half = 1.96 * np.sqrt(spread / np.maximum(n - 1, 1) / np.maximum(n, 1))
@@ -245,7 +190,7 @@ def images_needed(zoo: Zoo, outcome: str, explainers: Sequence[str], counts: Seq
     chosen = rng.integers(len(cells), size=(zoo.resamples, len(cells)))
     rows = []
     for explainer in explainers:
-        scores, _ = _matrix(zoo.maps, zoo.models, explainer, "above")
+        scores, _ = matrix(zoo.maps, zoo.models, explainer, "above")
         each = np.stack([stat.pairs_right(scores[cell.places], y[cell.places], APART, counts) for cell in cells])
         low, high = stat.percentile(_mean_of_known(each[chosen], 1))
         found = {"images": list(counts), "right": _mean_of_known(each, 0), "low": low, "high": high}
@@ -364,69 +309,6 @@ def common_images(zoo: Zoo) -> pd.DataFrame:
     known = correct.merge(zoo.models[["model", "group", "seed"]], on="model")
     right = known.groupby(["group", "seed", "image"])["correct"].all()
     return right.groupby(["group", "seed"]).agg(common="sum", scored="size").reset_index()
-
-
-def _predictors(models: pd.DataFrame, maps: pd.DataFrame) -> pd.DataFrame:
-    columns: dict[str, NDArray[np.float64]] = {
-        "test_accuracy": models["accuracy_original"].to_numpy(float),
-        hypo.KNOWN: models["known_tie"].to_numpy(float),
-        **{name: models[name].to_numpy(float) for name in hypo.PLAIN[1:]},
-    }
-    for explainer in maps["explainer"].drop_duplicates():
-        for measure in hypo.MEASURES:
-            values, right = _matrix(maps, models, explainer, measure)
-            for cohort, counted in _cohorts(models, right).items():
-                columns[f"{explainer}/{measure}/{cohort}"] = _means(values, counted)
-    randomised = maps[maps["variant"] == hypo.RANDOMISED]
-    for explainer in randomised["explainer"].drop_duplicates():
-        for measure in ("score", "above"):
-            values, right = _matrix(maps, models, explainer, measure, hypo.RANDOMISED)
-            columns[f"{hypo.RANDOMISED}/{explainer}/{measure}/all"] = _means(values, np.ones_like(right))
-            columns[f"{hypo.RANDOMISED}/{explainer}/{measure}/own"] = _means(values, right)
-    order = seeds.generator("shuffled models").permutation(len(models))
-    for explainer in maps["explainer"].drop_duplicates():
-        columns[f"{hypo.SHUFFLED}/{explainer}/above/own"] = columns[f"{explainer}/above/own"][order]
-    found = pd.DataFrame(columns, index=models.index)
-    return found * [-1.0 if turned(name) else 1.0 for name in columns]
-
-
-def _outcomes(models: pd.DataFrame) -> pd.DataFrame:
-    seen = models["seen"].str.split()
-    found: dict[str, pd.Series] = {}
-    for background in hypo.CHANGES:
-        there = ~seen.map(lambda names, background=background: background in names)
-        found[background] = models[f"accuracy_{background}"].where(there)
-        found[f"drop_{background}"] = models["accuracy_original"] - found[background]
-    return pd.DataFrame({name: -values if turned(name) else values for name, values in found.items()})
-
-
-def _matrix(
-    maps: pd.DataFrame, models: pd.DataFrame, explainer: str, measure: str, variant: str = ""
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return a measure of an explainer's maps and what is correct, both ``(models, images)``; NaN: there is none."""
-    rows = maps[(maps["explainer"] == explainer) & (maps["variant"] == variant)]
-    column = rows["score"] - rows["chance"] if measure == "above" else rows[measure]
-    # Data sets have images of other names: what counts is the place in the draw of each model.
-    table = pd.DataFrame({"model": rows["model"], "value": column.astype(float), "correct": rows["correct"]})
-    table["place"] = table.groupby("model").cumcount()
-    values = table.pivot(index="model", columns="place", values="value").reindex(models["model"])
-    right = table.pivot(index="model", columns="place", values="correct").reindex(models["model"])
-    return values.to_numpy(float), right.eq(True).to_numpy(bool)
-
-
-def _cohorts(models: pd.DataFrame, right: NDArray[np.bool_]) -> Mapping[str, NDArray[np.bool_]]:
-    """Return which images count for each model: its own correct ones, those that all of its group get right, all."""
-    common = np.zeros_like(right)
-    for places in models.groupby(["group", "seed"]).indices.values():
-        agreed = right[places].all(axis=0)
-        common[places] = agreed if agreed.sum() >= LEAST_COMMON else False
-    return {"own": right, "common": common, "all": np.ones_like(right)}
-
-
-def _means(values: NDArray[np.float64], counted: NDArray[np.bool_]) -> NDArray[np.float64]:
-    known = ~np.isnan(values) & counted
-    n = known.sum(axis=1)
-    return np.asarray(np.where(n > 0, np.where(known, values, 0.0).sum(axis=1) / np.maximum(n, 1), np.nan), np.float64)
 
 
 def _listed(zoo: Zoo) -> list[str]:
