@@ -21,7 +21,7 @@ OPTIONS = (
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     "--remote-debugging-port=0",
 )
-PATIENCE = 60.0
+PATIENCE = 600.0  # a busy machine is no fault of the book
 
 
 class Browser:
@@ -100,7 +100,7 @@ def chromium(profile):
         browser.socket.close()
     finally:
         process.terminate()
-        process.wait(timeout=120)
+        process.wait(timeout=PATIENCE)
 
 
 @contextlib.contextmanager
