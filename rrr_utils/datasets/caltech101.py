@@ -12,9 +12,8 @@ from scipy import io
 from skimage.draw import polygon
 
 from rrr_utils.common.choices import one_of
-from rrr_utils.datasets import images
+from rrr_utils.datasets import images, splits
 from rrr_utils.datasets import options as checks
-from rrr_utils.datasets import splits as draws
 from rrr_utils.datasets.dataset import Dataset, NoOutline, Record, files_of, folder_of
 
 # Folders of annotations that are not called like their images' folders.
@@ -87,7 +86,7 @@ def open_dataset(data_dir: Path | str | None, options: Mapping[str, Any]) -> Cal
             small.append(f"{category} {len(members)}")
         if chosen.cap is not None:
             ids = [record.id for record in members]
-            kept = draws.balanced(ids, [label] * len(ids), chosen.cap, chosen.seed, "cap of caltech101")
+            kept = splits.balanced(ids, [label] * len(ids), chosen.cap, chosen.seed, "cap of caltech101")
             members = [members[place] for place in kept]
         records += members
     records.sort(key=lambda record: record.id)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rrr_utils.datasets import splits as draws
+from rrr_utils.datasets import splits
 from rrr_utils.datasets.images import Decoded, decode
 
 
@@ -108,7 +108,7 @@ def draw(records: Sequence[Record], n: int | None, seed: int, source: str) -> tu
     """
     if n is None:
         return tuple(records)
-    chosen = draws.balanced(
+    chosen = splits.balanced(
         [record.id for record in records], [record.label for record in records], n, seed, f"images of {source}"
     )
     if len(chosen) < n:

@@ -11,7 +11,7 @@ import numpy as np
 
 from rrr_utils.common.choices import one_of
 from rrr_utils.common.extras import needed
-from rrr_utils.engine import backends as compilers
+from rrr_utils.engine import backends
 from rrr_utils.engine.backends import Pass
 
 if TYPE_CHECKING:  # Keras takes ten seconds to import, and `start` has to come before it
@@ -55,7 +55,7 @@ def start(threads: int | None = None) -> int:
         try:
             if _started is not None:
                 raise RuntimeError(f"engine.start() set {_started}")
-            compilers.current().start(count)
+            backends.current().start(count)
         except RuntimeError as error:
             raise RuntimeError(
                 f"{keras.backend.backend()} already runs with another number of threads than {count}, and cannot "
@@ -129,7 +129,7 @@ def compiled(
     ``variables`` are the Keras variables that it reads: what they are changed to later counts. Under JAX each length is
     compiled when it first comes.
     """
-    return compilers.current().function(function, shape, variables)
+    return backends.current().function(function, shape, variables)
 
 
 def fastest(model: "keras.Model", precision: str = "float32") -> str:
@@ -199,7 +199,7 @@ def openvino_settings(precision: str, threads: int | None) -> dict[str, Any]:
 
 
 def _compiled(model: Any, shape: tuple[int, ...]) -> Pass:
-    return compilers.current().network(model, shape)
+    return backends.current().network(model, shape)
 
 
 def _of_states(model: Any, shape: tuple[int, ...]) -> Callable[[Mapping[str, np.ndarray]], Pass]:
@@ -210,7 +210,7 @@ def _of_states(model: Any, shape: tuple[int, ...]) -> Callable[[Mapping[str, np.
 
     keys = {id(variable): key for key, variable in weights.variables(model).items()}
     parts = [model.trainable_variables, model.non_trainable_variables]
-    bind = compilers.current().stateless(model, shape)
+    bind = backends.current().stateless(model, shape)
 
     def taken(state: Mapping[str, np.ndarray]) -> Pass:
         # A variable without a key is the state of a random generator, which inference does not draw from.
@@ -237,7 +237,7 @@ def _openvino(model: Any, shape: tuple[int, ...], kind: str = "openvino") -> Pas
         import openvino
 
     # Without a copy the converted model would read the variables' memory, and change with them.
-    traced = compilers.TensorFlow.traced(model, shape)
+    traced = backends.TensorFlow.traced(model, shape)
     converted = openvino.convert_model(traced.get_concrete_function(), share_weights=False)
     return _request(converted, "bf16" if kind == "openvino-bfloat16" else "f32")
 

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from rrr_utils.engine import passes as engine
+from rrr_utils.engine import passes
 from rrr_utils.engine.graph import node_of
 from rrr_utils.networks.preprocessing import Preprocess
 
@@ -101,13 +101,13 @@ class Chain:
         self._steps = steps
         tensors = [node_of(model, step).outputs[0] for step in steps]
         self._whole = [
-            engine.forward(keras.Model(before, after), batch=1)
+            passes.forward(keras.Model(before, after), batch=1)
             for before, after in zip([model.inputs[0], *tensors[:-1]], tensors, strict=True)
         ]
         self._local = [None if isinstance(step, Preprocess) else _local(step) for step in steps]
         self._shapes = [tuple(tensor.shape[1:]) for tensor in tensors]
         self._tensors, self._output = tensors, model.outputs[0]
-        self._tails: dict[tuple[int, int], engine.Pass] = {}
+        self._tails: dict[tuple[int, int], passes.Pass] = {}
 
     def __call__(
         self, image: NDArray, fill: NDArray, tops: NDArray, lefts: NDArray, patch: int, batch: int
@@ -179,20 +179,20 @@ class Chain:
         """Return preprocessed pixels: preprocessing knows no neighbours."""
         return np.asarray(keras.ops.convert_to_numpy(self._steps[0](values)), np.float32)
 
-    def _tail(self, done: int, batch: int) -> engine.Pass:
+    def _tail(self, done: int, batch: int) -> passes.Pass:
         """Return the pass from the map behind the first ``done`` steps to the output."""
         if self._tensors[done - 1] is self._output:  # the model is the chain, and small windows reach its end
             return lambda maps: maps
         if (done, batch) not in self._tails:
             rest = keras.Model(self._tensors[done - 1], self._output)
-            self._tails[done, batch] = engine.forward(rest, batch=batch)
+            self._tails[done, batch] = passes.forward(rest, batch=batch)
         return self._tails[done, batch]
 
 
-def _local(step: Any) -> engine.Pass:
+def _local(step: Any) -> passes.Pass:
     """Return a convolution or pooling of windows, without padding, compiled for windows of any size."""
     if isinstance(step, keras.layers.MaxPooling2D):
-        return engine.compiled(
+        return passes.compiled(
             lambda windows: keras.ops.max_pool(windows, 2, 2, padding="valid"), (None, None, None, None)
         )
 
@@ -200,7 +200,7 @@ def _local(step: Any) -> engine.Pass:
         result = keras.ops.conv(windows, step.kernel, padding="valid")
         return step.activation(result + step.bias if step.use_bias else result)
 
-    return engine.compiled(convolve, (None, None, None, step.kernel.shape[2]), step.weights)
+    return passes.compiled(convolve, (None, None, None, step.kernel.shape[2]), step.weights)
 
 
 def _steps(model: keras.Model) -> list[Any]:

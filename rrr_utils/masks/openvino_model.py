@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from rrr_utils.common.extras import needed
-from rrr_utils.engine import passes as engine
+from rrr_utils.engine import passes
 from rrr_utils.masks.model_files import BadModel, threads
 
 _TFLITE = b"TFL3"  # the file identifier of a TFLite flatbuffer, at byte 4
@@ -39,7 +39,7 @@ def load(path: Path, input_shape: Sequence[int], output_shape: Sequence[int]) ->
             f"{path} is another network: expected float32 {tuple(input_shape)} in and {tuple(output_shape)} out, "
             f"but it declares {_text(inputs)} in and {_text(outputs)} out."
         )
-    request = core.compile_model(model, "CPU", engine.openvino_settings("f32", threads())).create_infer_request()
+    request = core.compile_model(model, "CPU", passes.openvino_settings("f32", threads())).create_infer_request()
 
     def run(array: np.ndarray) -> np.ndarray:
         if array.shape != tuple(input_shape) or array.dtype != np.float32:

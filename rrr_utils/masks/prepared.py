@@ -18,7 +18,7 @@ from rrr_utils.common import files, progress
 from rrr_utils.common import files as sources
 from rrr_utils.datasets import images
 from rrr_utils.datasets import splits as draws
-from rrr_utils.tables import parquet as tables
+from rrr_utils.tables import parquet
 
 TABLE = "masks.parquet"
 ABOUT = "data.json"
@@ -112,7 +112,7 @@ def prepare(
         "counts": counts,
     }
     files.write_json(folder / ABOUT, facts)
-    tables.write(table, folder / TABLE, "masks")
+    parquet.write(table, folder / TABLE, "masks")
     return table
 
 
@@ -122,7 +122,7 @@ def load(folder: Path | str, size: int) -> Prepared:
     Raises ``FileNotFoundError`` that says which notebook to run if it is not there.
     """
     folder = Path(folder)
-    table = tables.read(folder / TABLE, "masks")
+    table = parquet.read(folder / TABLE, "masks")
     usable = table[table["status"] == "ok"]
     paths = {part: folder / f"{part}-{size}.npy" for part in ("images", "masks", "shifted")}
     if not paths["images"].exists():

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from rrr_utils.common.choices import one_of
 from rrr_utils.common.names import PRECISIONS
-from rrr_utils.engine import passes as engine
-from rrr_utils.engine import weights
+from rrr_utils.engine import passes, weights
 from rrr_utils.networks.network import Network
 
 # Images at a time that cost the least, by the kind of pass; before the head alone more, because reading its weights is
@@ -46,7 +45,7 @@ class Stack:
         self.starts: list[int] = []
         self.precision = "float32"
         self._others: dict[str, Stack] = {}
-        self._passes: tuple[engine.Pass | None, list[engine.Pass]] | None = None
+        self._passes: tuple[passes.Pass | None, list[passes.Pass]] | None = None
         self._shared: Any = None
 
     def __len__(self) -> int:
@@ -107,7 +106,7 @@ class Stack:
     @property
     def batch(self) -> int:
         """How many images at a time cost the least."""
-        return _WIDE if self.cut == "dense" else _NARROW[engine.fastest(self.network.model, self.precision)]
+        return _WIDE if self.cut == "dense" else _NARROW[passes.fastest(self.network.model, self.precision)]
 
     def __call__(self, images: NDArray, places: Sequence[int] | None = None) -> NDArray[np.float32]:
         if self._passes is None:
@@ -137,13 +136,13 @@ class Stack:
             self._shared = self.network.split(self.cut)[0]
         return self._shared
 
-    def _compile(self) -> tuple[engine.Pass | None, list[engine.Pass]]:
+    def _compile(self) -> tuple[passes.Pass | None, list[passes.Pass]]:
         if not self._states:
             raise ValueError("This stack holds no checkpoint: call add(state) once for each.")
         next(self.networks())
         prefix, rest = None, self.network.model
         if self.cut is not None:
             rest = self.network.split(self.cut)[1]
-            kind = engine.fastest(self.shared, self.precision)
-            prefix = engine.forward(self.shared, kind, _NARROW[kind])
-        return prefix, engine.forward_each(rest, self._states, engine.fastest(rest, self.precision), self.batch)
+            kind = passes.fastest(self.shared, self.precision)
+            prefix = passes.forward(self.shared, kind, _NARROW[kind])
+        return prefix, passes.forward_each(rest, self._states, passes.fastest(rest, self.precision), self.batch)

@@ -19,13 +19,12 @@ from rrr_utils.masks.prepared import Prepared
 from rrr_utils.networks import adoption
 from rrr_utils.networks.network import Network
 from rrr_utils.networks.preprocessing import KERAS, MODES
-from rrr_utils.own_model import caveats as doubts
+from rrr_utils.own_model import caveats, saved_models
 from rrr_utils.own_model import images as own_images
-from rrr_utils.own_model import saved_models
 from rrr_utils.own_model.triage import BATCH, Triage
 from rrr_utils.scoring import scores as scoring
 from rrr_utils.scoring import shift
-from rrr_utils.tables import parquet as tables
+from rrr_utils.tables import parquet
 
 STUDY = "own"
 
@@ -129,11 +128,11 @@ def examine(
         changed = shift.accuracy_by_background(
             as_forward(network, BATCH), data, backgrounds, epoch=0, seed=seed
         ).assign(**_label(network, data))
-        tables.write(scores, path / "scores.parquet", "scores")
-        tables.write(changed, path / "shift.parquet", "shift")
+        parquet.write(scores, path / "scores.parquet", "scores")
+        parquet.write(changed, path / "shift.parquet", "shift")
         found = Triage(network, data, asked, table, scores, changed, path)
         scaled = preprocess is not None or bool(adoption.scaling_layers(network.model))
-        doubtful = doubts.of(found, lambda other: _adopt(loaded, other, network.size), scaled)
+        doubtful = caveats.of(found, lambda other: _adopt(loaded, other, network.size), scaled)
     return dataclasses.replace(found, notes=(*dataset.notes, *doubtful))
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from rrr_utils import datasets
 from rrr_utils.networks import network as networks
-from rrr_utils.training import fit as training
+from rrr_utils.training import fit
 from rrr_utils.training.batches import TrainingData
 
 
@@ -44,9 +44,9 @@ def make(folder: Path | str, images: int = 60, train: int = 240, epochs: int = 5
     masks = np.stack([dataset.outline(record) for record in learnt]).astype(np.uint8)
     data = TrainingData(pictures, masks, labels, [record.id for record in learnt])
     network = networks.build("convnet", classes=2, size=64, weights=None, seed=seed)
-    stage = training.Stage(epochs, "adam", 1e-3)
+    stage = fit.Stage(epochs, "adam", 1e-3)
     with tempfile.TemporaryDirectory() as checkpoints:
-        training.train(network, "all", data, stage, checkpoints, trained_on="original", seed=seed, evaluate={})
+        fit.train(network, "all", data, stage, checkpoints, trained_on="original", seed=seed, evaluate={})
     network.model.save(folder / "model.keras")
     for record in shown:
         name = f"{dataset.classes[record.label]}/{record.id}.png"

@@ -6,7 +6,7 @@ import pandas as pd
 
 from rrr_utils.masks.prepared import Prepared
 from rrr_utils.networks.stack import Stack
-from rrr_utils.scoring import partial_results as pieces
+from rrr_utils.scoring import partial_results
 from rrr_utils.training.runs import Run
 
 
@@ -18,7 +18,7 @@ def answers_run(
     With ``start_is_scored`` epoch 0 is not computed: it is the last epoch of stage 1, and its rows are those of that
     run's table. Raises ``FileNotFoundError`` where that is missing.
     """
-    return pieces.by_checkpoint(
+    return partial_results.by_checkpoint(
         run, "answers", seeds, epochs, lambda *at: answers_of(data, *at), start_is_scored=start_is_scored
     )
 

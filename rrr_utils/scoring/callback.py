@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from rrr_utils import metric, networks
-from rrr_utils.datasets import splits as draws
+from rrr_utils.datasets import splits
 from rrr_utils.explainers import Explainer
 from rrr_utils.scoring.scores import _BATCH, score_images
 
@@ -118,7 +118,7 @@ class AvgScore(keras.callbacks.Callback):
 
     def _keep(self, n: int) -> None:
         """Keep ``n`` images, balanced by class; fewer are a part of more."""
-        places = draws.balanced(self.ids, self.labels, n, self.seed, "callback")
+        places = splits.balanced(self.ids, self.labels, n, self.seed, "callback")
         self.pictures, self.masks, self.labels = self.pictures[places], self.masks[places], self.labels[places]
         self.ids = [self.ids[place] for place in places]
 

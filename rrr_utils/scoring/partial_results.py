@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from rrr_utils.common import files
-from rrr_utils.tables import parquet as tables
+from rrr_utils.tables import parquet
 
 if TYPE_CHECKING:
     from rrr_utils.networks.stack import Stack
@@ -77,14 +77,14 @@ def by_checkpoint(
     if not all(file.exists() for file in found.values()):
         for members, stack in run.stacks(seeds, computed):
             for (seed, epoch), rows in zip(members, make(stack, [epoch for _, epoch in members]), strict=True):
-                tables.write(run.label(rows, seed), found[seed, epoch], name)
+                parquet.write(run.label(rows, seed), found[seed, epoch], name)
     parts = []
     for seed in seeds:
         for epoch in epochs:
             if epoch in computed:
-                parts.append(tables.read(found[seed, epoch], name))
+                parts.append(parquet.read(found[seed, epoch], name))
             else:
-                rows = tables.read(run.stage1().folder / f"{name}.parquet", name)
+                rows = parquet.read(run.stage1().folder / f"{name}.parquet", name)
                 rows = rows[(rows["seed"] == seed) & (rows["epoch"] == run.head_epochs)]
                 parts.append(run.label(rows.assign(epoch=0), seed))
     return pd.concat(parts, ignore_index=True)

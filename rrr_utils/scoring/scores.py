@@ -16,8 +16,8 @@ from rrr_utils.explainers.base import as_forward
 from rrr_utils.masks.prepared import Prepared
 from rrr_utils.networks import network as networks
 from rrr_utils.networks.stack import Stack
-from rrr_utils.scoring import partial_results as pieces
-from rrr_utils.tables import parquet as tables
+from rrr_utils.scoring import partial_results
+from rrr_utils.tables import parquet
 from rrr_utils.training.runs import Run
 
 # Images that go through all checkpoints together: their maps are held for every checkpoint, 2 MB each at 224 px.
@@ -93,7 +93,7 @@ def score_run(
     first = epochs[0] if any(each.control for each in asked) else None
     for seed in seeds:
         given = {"explainers": asked, "splits": splits, "n": n, "study_seed": study_seed, "first": first}
-        pieces.keep(run.pieces(seed, "scores"), run, [seed], **given)
+        partial_results.keep(run.pieces(seed, "scores"), run, [seed], **given)
     if not all(piece(*member, split, start).exists() for member in checkpoints for split, start, _ in blocks):
         for members, stack in run.stacks(seeds, computed, first):
             for split, start, places in progress.track(blocks, f"scores of {run.network}"):
@@ -102,7 +102,7 @@ def score_run(
                     continue
                 for (seed, epoch), file, rows in zip(members, files, _score(stack, data, places, asked), strict=True):
                     rows = rows.assign(epoch=epoch, split=split, mask_source=data.mask_source)
-                    tables.write(run.label(rows, seed), file, "scores")
+                    parquet.write(run.label(rows, seed), file, "scores")
     parts = []
     for seed in seeds:
         for epoch in epochs:
@@ -111,7 +111,9 @@ def score_run(
                 continue
             for split in splits:
                 found = [
-                    tables.read(piece(seed, epoch, each, start), "scores") for each, start, _ in blocks if each == split
+                    parquet.read(piece(seed, epoch, each, start), "scores")
+                    for each, start, _ in blocks
+                    if each == split
                 ]
                 # An explainer after the other, as `score_images` has them, and not a few images after the others.
                 shares = [np.array_split(np.arange(len(rows)), len(asked)) for rows in found]
@@ -124,7 +126,7 @@ def score_run(
 def _start(run: Run, asked: Sequence[Explainer], seed: int) -> pd.DataFrame:
     """Return the rows of a run's epoch 0, which are those of the last epoch of stage 1."""
     file = run.stage1().folder / "scores.parquet"
-    rows = tables.read(file, "scores")
+    rows = parquet.read(file, "scores")
     rows = rows[(rows["seed"] == seed) & (rows["epoch"] == run.head_epochs)]
     made = list(dict.fromkeys(zip(rows["explainer"], rows["protocol"], rows["design"], rows["samples"])))
     wanted = [(each.name, each.protocol, each.design, each.samples) for each in asked]

@@ -11,7 +11,7 @@ from rrr_utils.common.choices import one_of
 from rrr_utils.common.names import BACKGROUNDS
 from rrr_utils.datasets import images
 from rrr_utils.masks.prepared import Prepared
-from rrr_utils.scoring import partial_results as pieces
+from rrr_utils.scoring import partial_results
 from rrr_utils.training.runs import Run
 
 
@@ -30,7 +30,7 @@ def shift_run(
     With ``start_is_scored`` epoch 0 is not computed: it is the last epoch of stage 1, and its rows are those of that
     run's table. Raises ``FileNotFoundError`` where that is missing.
     """
-    return pieces.by_checkpoint(
+    return partial_results.by_checkpoint(
         run,
         "shift",
         seeds,

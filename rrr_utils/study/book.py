@@ -12,9 +12,7 @@ import nbformat
 import yaml
 
 from rrr_utils.common import files, paths
-from rrr_utils.study import agenda, job_state, jobs, published, run_notebook, worker
-from rrr_utils.study import executed_notebook as executed
-from rrr_utils.study import study_file as study
+from rrr_utils.study import agenda, executed_notebook, job_state, jobs, published, run_notebook, study_file, worker
 
 # The study whose numbers the book's pages tell.
 WHOLE_BOOK = "demo"
@@ -66,7 +64,7 @@ def build(source: Path, toc: Path, output: Path) -> int:
     return 0
 
 
-def book_of(plan: study.Study) -> int:
+def book_of(plan: study_file.Study) -> int:
     """Build the book of a study's own run in ``<runs>/<study>/book``; no tracked file is touched.
 
     For the study whose numbers the pages tell it is the whole book; for another one its figures, its other notebooks
@@ -104,7 +102,7 @@ def book_of(plan: study.Study) -> int:
     return 0
 
 
-def publish(plan: study.Study) -> int:
+def publish(plan: study_file.Study) -> int:
     """Copy a run's executed notebooks and its summary to where the committed book reads them.
 
     What is done is published, also of a study that is not complete; what is missing is named, and the figures are made
@@ -171,10 +169,10 @@ def _copy_notebooks(items: Sequence[agenda.Item], folder: Path, target: Path) ->
     for job in _jobs(items, agenda.DONE):
         ran = nbformat.read(folder / f"{job.name}.ipynb", as_version=4)
         now = nbformat.read(job_state.template(job), as_version=4)
-        shown = executed.with_prose_of(ran, now)
+        shown = executed_notebook.with_prose_of(ran, now)
         # Figures alone are computed again, by `make validate`.
-        shown = shown if job.kind == "figures" else executed.lighter(shown)
-        files.write_text(target / f"{published_name(job)}.ipynb", executed.text(shown))
+        shown = shown if job.kind == "figures" else executed_notebook.lighter(shown)
+        files.write_text(target / f"{published_name(job)}.ipynb", executed_notebook.text(shown))
 
 
 def _draw_what_is_done(figures: jobs.Job, items: Sequence[agenda.Item], target: Path) -> None:
@@ -187,7 +185,7 @@ def _draw_what_is_done(figures: jobs.Job, items: Sequence[agenda.Item], target: 
     worker.environment()
     output = target / f"{published_name(figures)}.ipynb"
     result = run_notebook.execute(job_state.template(figures), output, {**figures.parameters, "runs": runs})
-    files.write_text(output, executed.text(executed.strip(result)))
+    files.write_text(output, executed_notebook.text(executed_notebook.strip(result)))
     print(f"  figures of {len(runs)} of {len(figures.parameters['runs'])} runs -> {output}")
 
 

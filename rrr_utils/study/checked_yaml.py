@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from rrr_utils.common.choices import nearest
-from rrr_utils.study import analysis as analyses
+from rrr_utils.study import analysis
 from rrr_utils.study.analysis import Analysis
 
 # What a study file may hold; the project's own have 9 kB, 700 values and six levels at most.
@@ -98,7 +98,7 @@ def _build(kind: type, node: yaml.Node, path: Path, where: str) -> Any:
     if not isinstance(node, yaml.MappingNode):
         raise _error(path, node, f"{where} must be a mapping of keys to values.")
     # The options of an analysis stand beside its other keys.
-    kinds: list[Any] = [kind, *analyses.KINDS.values()] if kind is Analysis else [kind]
+    kinds: list[Any] = [kind, *analysis.KINDS.values()] if kind is Analysis else [kind]
     hints = {name: hint for each in kinds for name, hint in typing.get_type_hints(each).items()}
     fields = {entry.name: entry for each in kinds for entry in dataclasses.fields(each)}
     if kind is Analysis:

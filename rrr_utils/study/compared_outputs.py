@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from rrr_utils.common import files, paths
 from rrr_utils.common.extras import needed
-from rrr_utils.study import executed_notebook as executed
-from rrr_utils.study import job_state, jobs
-from rrr_utils.study import study_file as study
+from rrr_utils.study import executed_notebook, job_state, jobs, study_file
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -36,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         import nbformat
     status = 0
     try:
-        plan = study.load(chosen.study)
+        plan = study_file.load(chosen.study)
         for notebook in chosen.notebooks:
             job, folder = job_of_defaults(plan, notebook), paths.runs() / plan.name
             reason = job_state.why_not_done(job, folder)
@@ -54,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return status
 
 
-def job_of_defaults(plan: study.Study, notebook: Path) -> jobs.Job:
+def job_of_defaults(plan: study_file.Study, notebook: Path) -> jobs.Job:
     """Return the job of ``plan`` that runs ``notebook`` with its defaults; ``ValueError`` where none does."""
     usual = defaults(notebook)
     for job in jobs.of(plan):
@@ -67,7 +65,9 @@ def job_of_defaults(plan: study.Study, notebook: Path) -> jobs.Job:
 def defaults(notebook: Path) -> dict[str, Any]:
     """Return the values of a notebook's `parameters` cell by name."""
     cells = files.read_json(notebook)["cells"]
-    tagged = ["".join(cell["source"]) for cell in cells if executed.PARAMETERS in cell["metadata"].get("tags", [])]
+    tagged = [
+        "".join(cell["source"]) for cell in cells if executed_notebook.PARAMETERS in cell["metadata"].get("tags", [])
+    ]
     found: dict[str, Any] = {}
     for node in ast.parse("\n".join(tagged)).body:
         if isinstance(node, ast.Assign):
@@ -94,7 +94,7 @@ def _code(notebook: "NotebookNode") -> "list[NotebookNode]":
     return [
         cell
         for cell in notebook.cells
-        if cell.cell_type == "code" and executed.INJECTED not in cell.metadata.get("tags", [])
+        if cell.cell_type == "code" and executed_notebook.INJECTED not in cell.metadata.get("tags", [])
     ]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rrr_utils.common import memory_limits as limits
+from rrr_utils.common import memory_limits
 from rrr_utils.common.names import SOURCES
 from rrr_utils.common.registry import own
 from rrr_utils.study.study_file import Data, Model, Scoring, Stage, Study
@@ -119,7 +119,7 @@ def scoring(data: Data, model: Model, what: Scoring, strategy: str, epochs: int,
     pictures = what.images * len(what.splits)
     checkpoints = epochs * seeds
     frozen = frozen_share(model, strategy)
-    held = max(limits.nbytes("RRR_STACK_GB"), 1)
+    held = max(memory_limits.nbytes("RRR_STACK_GB"), 1)
     stacks = min(math.ceil(checkpoints * trained_weights(model, strategy) * 4 / held), checkpoints)
     # What a pass costs at each checkpoint, of the whole network's.
     shared = 1 - frozen + frozen * stacks / max(checkpoints, 1)

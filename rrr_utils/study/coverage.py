@@ -2,13 +2,12 @@
 
 import pandas as pd
 
-from rrr_utils.study import jobs
-from rrr_utils.study import study_file as study
+from rrr_utils.study import jobs, study_file
 
 _RUN = ["data", "network", "strategy", "trained_on"]
 
 
-def coverage(plan: study.Study, scores: pd.DataFrame) -> pd.DataFrame:
+def coverage(plan: study_file.Study, scores: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each data set and network entry of a study, in the study's order.
 
     Parameters

@@ -5,8 +5,7 @@ import shutil
 import time
 
 from rrr_utils.common import files, paths
-from rrr_utils.study import executed_notebook as executed
-from rrr_utils.study import run_notebook, worker
+from rrr_utils.study import executed_notebook, run_notebook, worker
 
 
 def execute_all() -> int:
@@ -21,6 +20,6 @@ def execute_all() -> int:
         print(f"{notebook.name} ...", flush=True)
         folder.mkdir(parents=True, exist_ok=True)
         result = run_notebook.execute(notebook, folder / notebook.name, {})
-        files.write_text(notebook, executed.text(executed.strip(result)))
+        files.write_text(notebook, executed_notebook.text(executed_notebook.strip(result)))
         print(f"{notebook.name} executed in {time.time() - began:.0f} s")
     return 0

@@ -7,8 +7,7 @@ import time
 from pathlib import Path
 
 from rrr_utils.common import choices, files, paths
-from rrr_utils.study import agenda, costs, job_state, jobs, worker
-from rrr_utils.study import study_file as study
+from rrr_utils.study import agenda, costs, job_state, jobs, study_file, worker
 from rrr_utils.study.display import Display, duration, size
 
 # The Snakefile and its profiles: beside the package in a clone of the project, no part of an installed one.
@@ -22,7 +21,7 @@ def plan(path: Path, at_once: int = 0, threads: int = 1) -> int:
     ``StudyError`` as :func:`rrr_utils.study.study_file.load` does.
     """
     slots = _slots(at_once, threads)
-    _print_plan(study.load(path), slots, threads)
+    _print_plan(study_file.load(path), slots, threads)
     return 0
 
 
@@ -35,7 +34,7 @@ def run(path: Path, at_once: int = 0, threads: int = 1, profile: str = "default"
     the study is already running.
     """
     slots = _slots(at_once, threads)
-    asked = study.load(path)
+    asked = study_file.load(path)
     if not (WORKFLOW / "Snakefile").is_file():
         raise FileNotFoundError(f"There is no {WORKFLOW / 'Snakefile'}. A study is run in a clone of the project.")
     folder, known = paths.runs() / asked.name, _profile(profile)
@@ -49,7 +48,7 @@ def _slots(at_once: int, threads: int) -> int:
     return at_once or max(_cores() // threads, 1)
 
 
-def _print_plan(plan: study.Study, slots: int, threads: int) -> None:
+def _print_plan(plan: study_file.Study, slots: int, threads: int) -> None:
     items = agenda.of(plan)
     every = [item.job for item in items]
     factor = costs.machine(threads)
@@ -77,7 +76,7 @@ def _print_plan(plan: study.Study, slots: int, threads: int) -> None:
     print("Times are estimates: constants of a reference machine, scaled by a matrix product measured just now.")
 
 
-def _run(plan: study.Study, path: Path, folder: Path, slots: int, threads: int, profile: Path) -> int:
+def _run(plan: study_file.Study, path: Path, folder: Path, slots: int, threads: int, profile: Path) -> int:
     items = agenda.of(plan)
     print(f"Study {plan.name}: {plan.title}")
     states = {item.job.name: item.why for item in items if item.state == agenda.LEFT}

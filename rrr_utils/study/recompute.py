@@ -20,9 +20,8 @@ import pandas as pd
 
 from rrr_utils.common import files, paths
 from rrr_utils.common.choices import nearest
-from rrr_utils.study import costs, job_state, jobs, row_jobs, run_notebook, stamps, worker
-from rrr_utils.study import study_file as study
-from rrr_utils.tables import parquet as tables
+from rrr_utils.study import costs, job_state, jobs, row_jobs, run_notebook, stamps, study_file, worker
+from rrr_utils.tables import parquet
 
 # Numbers are read to three decimals, which the same weights give on any machine; of a value above 1 so much of itself.
 TOLERANCE = 5e-4
@@ -38,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--plan", action="store_true", help="say what it costs, and stop")
     chosen = parser.parse_args(arguments)
     try:
-        whole = study.load(chosen.study)
+        whole = study_file.load(chosen.study)
         if chosen.table is None:
             return _list(whole)
         file, table, number = _find(published(whole.name, chosen.table), chosen.row, chosen.seed)
@@ -85,7 +84,7 @@ def published(name: str, asked: str = "") -> list[Path]:
     raise ValueError(f"Study {name} has published no table {asked!r}.{nearest(asked, list(dict.fromkeys(names)))}")
 
 
-def to_do(whole: study.Study, needed: Sequence[jobs.Job]) -> list[jobs.Job]:
+def to_do(whole: study_file.Study, needed: Sequence[jobs.Job]) -> list[jobs.Job]:
     """Return those of the jobs that have to run: the last, and what neither scratch folder nor runs have done."""
     left: list[jobs.Job] = []
     for job in needed[:-1]:
@@ -110,7 +109,7 @@ def scratch() -> Path:
     return paths.runs() / ".recompute"
 
 
-def run(whole: study.Study, needed: Sequence[jobs.Job], file: Path) -> Path:
+def run(whole: study_file.Study, needed: Sequence[jobs.Job], file: Path) -> Path:
     """Run what has to run in the scratch folder, and return the table there that holds the row.
 
     What the study's own run has done is copied from there, as long as its stamps hold; the last job always runs.
@@ -173,7 +172,7 @@ def verdict(name: str, before: Any, now: Any, spread: float = float("nan")) -> s
     return "within the spread over seeds" if abs(before - now) <= spread else "differs"
 
 
-def _list(whole: study.Study) -> int:
+def _list(whole: study_file.Study) -> int:
     """Print each published table with its key, its job and what that takes, and how many there are of each kind."""
     kinds: Counter[str] = Counter()
     for file in published(whole.name):
@@ -225,7 +224,7 @@ def _done(job: jobs.Job, folder: Path) -> bool:
     return (folder / job.stamp).exists() and not job_state.why_not_done(job, folder)
 
 
-def _done_in_runs(whole: study.Study, job: jobs.Job) -> bool:
+def _done_in_runs(whole: study_file.Study, job: jobs.Job) -> bool:
     """Return whether the study's own run, of all seeds, has made images or weights."""
     own = jobs.find(jobs.of(whole), job.name)
     return job.kind in jobs.KINDS[:3] and _done(own, paths.runs() / whole.name)
@@ -245,11 +244,11 @@ def _published_as_runs(results: Path, folder: Path, runs: Sequence[str]) -> None
     """Write the published tables of ``runs`` where the notebook that sums them up reads them."""
     for name in ("masks", "history", "scores", "shift", "answers"):
         if (results / f"{name}.parquet").exists():
-            table = tables.read(results / f"{name}.parquet", name)
+            table = parquet.read(results / f"{name}.parquet", name)
             for each in runs:
                 place = each.split("/")[: 1 if name == "masks" else None]
                 rows = table[(table[row_jobs.RUN[: len(place)]] == place).all(axis=1)]
-                tables.write(rows, folder.joinpath(*place) / f"{name}.parquet", name)
+                parquet.write(rows, folder.joinpath(*place) / f"{name}.parquet", name)
 
 
 if __name__ == "__main__":

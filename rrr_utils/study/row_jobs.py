@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rrr_utils.study import costs, jobs
-from rrr_utils.study import study_file as study
+from rrr_utils.study import costs, jobs, study_file
 from rrr_utils.study.analysis import Analysis
-from rrr_utils.tables import parquet as tables
+from rrr_utils.tables import parquet
 
 RUN = ["data", "network", "strategy", "trained_on"]
 # Keys that cannot be derived: a prototype is what was found, and so is how many pixels a share with neighbours has.
@@ -31,10 +30,10 @@ def read(file: Path) -> pd.DataFrame:
     """Return a published table; to what is told of a zoo's model by its name, what the model is."""
     if file.suffix == ".csv":
         return pd.read_csv(file)
-    table = tables.read(file, file.stem)
+    table = parquet.read(file, file.stem)
     if file.stem != "zoo_maps":
         return table
-    models = tables.read(file.with_name("zoo_models.parquet"), "zoo_models")
+    models = parquet.read(file.with_name("zoo_models.parquet"), "zoo_models")
     about = models[["model", "group", "tie", "trained_on", "training_images", "seed", "epoch"]]
     return table.merge(about, on="model", how="left", validate="many_to_one")
 
@@ -73,7 +72,7 @@ def key(table: pd.DataFrame, name: str) -> list[str]:
     return found
 
 
-def plan(whole: study.Study, file: Path, row: "pd.Series[Any]") -> tuple[list[jobs.Job], str]:
+def plan(whole: study_file.Study, file: Path, row: "pd.Series[Any]") -> tuple[list[jobs.Job], str]:
     """Return the jobs that make a row of a published table, the last of which writes it, and why they are no less.
 
     Raises ``ValueError`` if the study does not make the row: it was changed since it was published.
@@ -81,7 +80,7 @@ def plan(whole: study.Study, file: Path, row: "pd.Series[Any]") -> tuple[list[jo
     made = _job(whole, file, row)
     if made.kind == "figures":
         # An image counts where all runs of one data set and network get it right; others have no say.
-        scores = tables.read(file.with_name("scores.parquet"), "scores")
+        scores = parquet.read(file.with_name("scores.parquet"), "scores")
         scores = scores[(scores[RUN[:2]] == row[RUN[:2]]).all(axis=1)]
         there = set(scores[RUN].drop_duplicates().agg("/".join, axis=1)) if len(scores) else set()
         runs = [each for each in made.parameters["runs"] if each in there]
@@ -101,7 +100,7 @@ def plan(whole: study.Study, file: Path, row: "pd.Series[Any]") -> tuple[list[jo
     return needed, why
 
 
-def _job(whole: study.Study, file: Path, row: "pd.Series[Any]") -> jobs.Job:
+def _job(whole: study_file.Study, file: Path, row: "pd.Series[Any]") -> jobs.Job:
     """Return the job of a study that made a row, which follows from where its table lies."""
     notebook, *folder = file.parent.name.split("--")
     if folder or file.suffix == ".csv":
@@ -114,7 +113,9 @@ def _job(whole: study.Study, file: Path, row: "pd.Series[Any]") -> jobs.Job:
     raise ValueError(f"Study {whole.name} makes no {file.stem} of {place}: it was changed since.")
 
 
-def _narrowed(whole: study.Study, made: jobs.Job, file: Path, row: "pd.Series[Any]") -> tuple[study.Study, str]:
+def _narrowed(
+    whole: study_file.Study, made: jobs.Job, file: Path, row: "pd.Series[Any]"
+) -> tuple[study_file.Study, str]:
     """Return the study with no more seeds, epochs, explainers or models than a row needs, and why they are no less."""
     asked, why = made.parameters["seeds"], ""
     if row.get("seed", asked[0]) not in asked:
@@ -138,7 +139,7 @@ def _narrowed(whole: study.Study, made: jobs.Job, file: Path, row: "pd.Series[An
     return replace(whole, networks=networks, analyses=entries), why
 
 
-def _scoring(what: study.Scoring, made: jobs.Job, file: Path, row: "pd.Series[Any]") -> study.Scoring:
+def _scoring(what: study_file.Scoring, made: jobs.Job, file: Path, row: "pd.Series[Any]") -> study_file.Scoring:
     """Return the scoring of one epoch: by a score's explainer, or behind a background with few images explained."""
     epoch, scored = int(row["epoch"]), made.parameters["scored_epochs"]
     if epoch not in scored:
@@ -163,7 +164,7 @@ def _own(entry: Analysis, file: Path, row: "pd.Series[Any]") -> dict[str, Any]:
         return {**one, "training_images": sizes}
     if entry.kind == "remedies":
         own = {"remedies": tuple(dict.fromkeys(("plain", row["trained_on"])))}
-        fits = tables.read(file.with_name("fits.parquet"), "fits")
+        fits = parquet.read(file.with_name("fits.parquet"), "fits")
         # The factor that the sweep has chosen is taken as it was published.
         factor = fits.loc[fits["trained_on"] == row["trained_on"], "factor"].dropna()
         return own if file.stem == "sweeps" or factor.empty else {**own, "factors": (float(factor.iloc[0]),)}

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rrr_utils.common import files
 from rrr_utils.common.choices import nearest
 from rrr_utils.common.extras import needed
-from rrr_utils.study import executed_notebook as executed
-from rrr_utils.study import stamps
+from rrr_utils.study import executed_notebook, stamps
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -66,7 +65,7 @@ def run(
             files.write_json(begun, stamps.computing(made_of))
         stamp.unlink(missing_ok=True)
         result = execute(notebook, output, parameters)
-        files.write_text(output, executed.text(executed.strip(result)))
+        files.write_text(output, executed_notebook.text(executed_notebook.strip(result)))
         output.with_name(f"{output.stem}.failed.ipynb").unlink(missing_ok=True)
         stamps.write(stamp, output, made_of, outputs)
         begun.unlink(missing_ok=True)
@@ -117,7 +116,9 @@ def execute(notebook: Path, output: Path, parameters: Mapping[str, Any]) -> "Not
 def check_parameters(notebook: Path, parameters: Mapping[str, Any]) -> None:
     """Raise ``ValueError``, with the nearest name, if ``notebook`` does not have one of ``parameters``."""
     cells = files.read_json(notebook)["cells"]
-    tagged = ["".join(cell["source"]) for cell in cells if executed.PARAMETERS in cell["metadata"].get("tags", [])]
+    tagged = [
+        "".join(cell["source"]) for cell in cells if executed_notebook.PARAMETERS in cell["metadata"].get("tags", [])
+    ]
     known: list[str] = []
     for node in ast.parse("\n".join(tagged)).body:
         targets = (

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rrr_utils.common import files
-from rrr_utils.study import notebook_code as closure
+from rrr_utils.study import notebook_code
 
 # How code is hashed: by the definitions that a notebook reaches, wherever they stand.
 _RULE = 2
@@ -26,8 +26,8 @@ def provenance(notebook: Path, parameters: Mapping[str, Any], inputs: Mapping[st
     imports, does not count. ``versions`` holds the libraries which that code uses. ``showing`` holds both for what the
     notebook needs to draw and to sum up. The same state gives the same value: there are no times and no paths in it.
     """
-    computing = closure.of(notebook, parameters, showing=False)
-    everything = closure.of(notebook, parameters)
+    computing = notebook_code.of(notebook, parameters, showing=False)
+    everything = notebook_code.of(notebook, parameters)
     libraries = versions(computing.libraries)
     known = set(computing.definitions.values())
     return {

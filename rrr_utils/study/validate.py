@@ -14,9 +14,8 @@ import nbformat
 import pandas as pd
 
 from rrr_utils.common import files, paths
-from rrr_utils.study import executed_notebook as executed
-from rrr_utils.study import jobs
-from rrr_utils.tables import parquet as tables
+from rrr_utils.study import executed_notebook, jobs
+from rrr_utils.tables import parquet
 
 IGNORED = {"nbval-ignore-output", "nbval-skip"}
 # What nbval leaves out of a comparison by itself; a picture's bytes depend on fonts and versions.
@@ -62,7 +61,7 @@ def compare(only: Sequence[str] = (), compute: bool = True) -> int:
     found = [pair for pair, name in zip(found, names) if not only or any(part in name for part in only)]
     for source, place in found:
         if source != place:
-            files.write_text(place, executed.text(_unmarked(source)))
+            files.write_text(place, executed_notebook.text(_unmarked(source)))
             _lay_out(source, folder / "runs")
     status, failed = _run([place for _, place in found], folder) if compute else (0, None)
     for source, place in found:
@@ -112,13 +111,13 @@ def _lay_out(page: Path, folder: Path) -> None:
     """Write the published tables of a page's study below ``folder`` as its runs had left them."""
     study = page.parent.name
     results = paths.root() / "data" / "results" / study
-    masks = tables.read(results / "masks.parquet", "masks")
+    masks = parquet.read(results / "masks.parquet", "masks")
     for data, rows in masks.groupby("data", sort=False):
-        tables.write(rows, folder / study / str(data) / "masks.parquet", "masks")
+        parquet.write(rows, folder / study / str(data) / "masks.parquet", "masks")
     for name in _OF_A_RUN:
-        table: pd.DataFrame = tables.read(results / f"{name}.parquet", name)
+        table: pd.DataFrame = parquet.read(results / f"{name}.parquet", name)
         for run, rows in table.groupby(["data", "network", "strategy", "trained_on"], sort=False):
-            tables.write(rows, folder / study / Path(*map(str, run)) / f"{name}.parquet", name)
+            parquet.write(rows, folder / study / Path(*map(str, run)) / f"{name}.parquet", name)
 
 
 def _run(places: Sequence[Path], folder: Path) -> tuple[int, dict[Path, list[int]]]:

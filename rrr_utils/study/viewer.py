@@ -22,8 +22,7 @@ from rrr_utils.figures.grids import COLOURS, explanation_grid
 from rrr_utils.figures.style import STYLE
 from rrr_utils.masks import prepared
 from rrr_utils.own_model import report
-from rrr_utils.study import jobs
-from rrr_utils.study import study_file as study
+from rrr_utils.study import jobs, study_file
 
 LARGEST = 2_000_000  # bytes of the part
 LEVELS = 32  # of relevance; more are not told apart, and compress worse
@@ -56,7 +55,7 @@ class Shown:
     licence: str
 
 
-def gather(plan: study.Study, n: int = 6, data: str | None = None, network: str | None = None) -> Shown:
+def gather(plan: study_file.Study, n: int = 6, data: str | None = None, network: str | None = None) -> Shown:
     """Return the maps of ``n`` test images at every epoch of a study's trainings of one ``network`` on one data set.
 
     The first of each in the study if none is named; its first seed. Epochs are those of which all trainings still have
@@ -269,5 +268,5 @@ def write(path: Path, out: Path, data: str | None = None, network: str | None = 
     By default it shows the study's first data set and the first network that is trained on it, on six test images.
     Raises as :func:`gather` and :func:`rrr_utils.study.study_file.load` do.
     """
-    shown = gather(study.load(path), images, data, network)
+    shown = gather(study_file.load(path), images, data, network)
     files.write_text(out, html(shown, out.stem))

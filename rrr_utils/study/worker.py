@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rrr_utils.common import files, paths
-from rrr_utils.study import agenda, job_state, jobs, published, run_notebook, stamps
-from rrr_utils.study import study_file as study
+from rrr_utils.study import agenda, job_state, jobs, published, run_notebook, stamps, study_file
 
 # What the libraries below read to learn how many threads they may use.
 THREADS = (
@@ -36,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     began = time.time()
     try:
-        plan = study.load(chosen.study)
+        plan = study_file.load(chosen.study)
         every, folder, results = jobs.of(plan), paths.runs() / plan.name, paths.results(plan.name)
         job = agenda.asked(jobs.find(every, chosen.job), folder)
         _die_with_parents()

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from rrr_utils.tables import parquet as tables
-from rrr_utils.tables import schemas
+from rrr_utils.tables import parquet, schemas
 
 _RUN = ["data", "network", "strategy", "trained_on"]
 _NONE: Mapping[str, Sequence[int]] = {}
@@ -45,9 +44,9 @@ def read(
 
     def rows_of(run: str, name: str) -> pd.DataFrame:
         file, seeds = folder / run / f"{name}.parquet", published.get(run, ())
-        here = tables.read(file, name) if file.exists() or not seeds else None
+        here = parquet.read(file, name) if file.exists() or not seeds else None
         if not seeds or results is None:
-            return tables.read(file, name)
+            return parquet.read(file, name)
         taken = _published(Path(results), run, name)
         taken = taken[taken["seed"].isin(seeds)]
         if here is None:
@@ -61,8 +60,8 @@ def read(
     def masks(data: str) -> pd.DataFrame:
         file = folder / data / "masks.parquet"
         if results is None or file.exists() or not any(run.split("/")[0] == data for run in published):
-            return tables.read(file, "masks")
-        rows = tables.read(Path(results) / "masks.parquet", "masks")
+            return parquet.read(file, "masks")
+        rows = parquet.read(Path(results) / "masks.parquet", "masks")
         return rows[rows["data"] == data]
 
     answered = [run for run in runs if (folder / run / "answers.parquet").exists() or run in published]
@@ -78,11 +77,11 @@ def read(
 
 def restore(results: Path, run: str, name: str, file: Path) -> None:
     """Write the rows that are published of one run in the folder ``results`` to its own table ``name``, ``file``."""
-    tables.write(_published(results, run, name), file, name)
+    parquet.write(_published(results, run, name), file, name)
 
 
 def _published(results: Path, run: str, name: str) -> pd.DataFrame:
-    rows = tables.read(results / f"{name}.parquet", name)
+    rows = parquet.read(results / f"{name}.parquet", name)
     return rows[(rows[_RUN] == run.split("/")).all(axis=1)]
 
 
@@ -90,4 +89,4 @@ def write(found: Results, folder: Path | str) -> None:
     """Write each table that has rows to ``<folder>/<name>.parquet``: a whole study in a few files, to be published."""
     for field in fields(found):
         if len(table := getattr(found, field.name)):
-            tables.write(table, Path(folder) / f"{field.name}.parquet", field.name)
+            parquet.write(table, Path(folder) / f"{field.name}.parquet", field.name)

@@ -16,11 +16,9 @@ from rrr_utils.common.choices import one_of
 from rrr_utils.common.logits import cross_entropy
 from rrr_utils.common.names import OPTIMIZERS, TRAINED_ON
 from rrr_utils.common.registry import member
-from rrr_utils.engine import passes as engine
-from rrr_utils.engine import weights
+from rrr_utils.engine import passes, weights
 from rrr_utils.networks.network import Network
-from rrr_utils.training import checkpoints
-from rrr_utils.training import frozen_activations as frozen
+from rrr_utils.training import checkpoints, frozen_activations
 from rrr_utils.training.batches import Batches, TrainingData
 from rrr_utils.training.checkpoints import restore
 
@@ -137,7 +135,7 @@ def train(
     }
     apart = [pictures for pictures, _ in evaluate.values() if not _same(pictures, data, trained_on)]
     number = len(data.ids) + sum(map(len, apart))
-    plan = frozen.plan(network, layers, trained_on, number, budget, augment)
+    plan = frozen_activations.plan(network, layers, trained_on, number, budget, augment)
     if plan.cut is not None:
         settings["kept"] = plan.cut  # other bits than the whole network's, so they are not mixed in one run
     now = checkpoints.weights_digest(network)
@@ -210,7 +208,7 @@ class _Run:
         self.random = [variable for variable in model.variables if variable.name == "seed_generator_state"]
         for number, variable in enumerate(self.random):
             variable.assign(np.array([seeds.integer(*settings["seeds"], "dropout", number), 0], np.uint32))
-        self.forward = engine.forward(model)
+        self.forward = passes.forward(model)
 
     def resume(self) -> int:
         """Put everything as it was after the last whole epoch and return that epoch; begin at 0 where there is none."""
@@ -255,13 +253,13 @@ class _Run:
 
 def _kept(
     network: Network,
-    plan: frozen.Plan,
+    plan: frozen_activations.Plan,
     batches: Batches,
     evaluate: Mapping[str, tuple[NDArray, NDArray]],
     folder: Path,
-) -> tuple[keras.Model, frozen.KeptBatches, dict[str, tuple[NDArray, NDArray]]]:
+) -> tuple[keras.Model, frozen_activations.KeptBatches, dict[str, tuple[NDArray, NDArray]]]:
     """Return the layers behind the frozen blocks, and batches and splits as what the frozen blocks make of them."""
-    activations = frozen.Activations(network, plan, folder)
+    activations = frozen_activations.Activations(network, plan, folder)
     number = len(batches.data.ids)
     kept = activations.of(number, lambda start, stop: batches.still(np.arange(start, stop)))
     splits = {}
@@ -270,10 +268,10 @@ def _kept(
             splits[split] = kept, labels
         else:
             splits[split] = activations.of(len(labels), _between(pictures)), labels
-    return activations.suffix, frozen.KeptBatches(batches, kept), splits
+    return activations.suffix, frozen_activations.KeptBatches(batches, kept), splits
 
 
-def _between(pictures: NDArray) -> frozen.Pictures:
+def _between(pictures: NDArray) -> frozen_activations.Pictures:
     return lambda start, stop: pictures[start:stop]
 
 

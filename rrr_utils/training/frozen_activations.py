@@ -10,8 +10,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from rrr_utils.common import memory_limits as limits
-from rrr_utils.engine import passes as engine
+from rrr_utils.common import memory_limits
+from rrr_utils.engine import passes
 from rrr_utils.networks.network import Network
 from rrr_utils.training.batches import Batches
 
@@ -66,7 +66,7 @@ def plan(
     if any(variable.name == "seed_generator_state" for variable in prefix.variables):
         return Plan(None, 0, f"Layers before {first} draw at random: the frozen blocks run at every step.")
     nbytes = images * int(np.prod(prefix.output_shape[1:])) * 4
-    allowed = limits.nbytes("RRR_FROZEN_GB") if budget is None else budget
+    allowed = memory_limits.nbytes("RRR_FROZEN_GB") if budget is None else budget
     size = f"{nbytes / 1e9:.2g} GB for {images} images"
     if nbytes > allowed:
         return Plan(
@@ -89,7 +89,7 @@ class Activations:
         assert chosen.cut is not None
         self.prefix, self.suffix = network.split(chosen.cut)
         self.folder, self._in_file = folder, chosen.nbytes > _IN_MEMORY
-        self._pass = engine.forward(self.prefix)
+        self._pass = passes.forward(self.prefix)
 
     def of(self, number: int, pictures: Pictures) -> NDArray[np.float32]:
         """Return float32 (number, ...) for the uint8 images ``pictures(start, stop)``, asked for piece by piece."""

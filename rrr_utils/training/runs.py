@@ -9,14 +9,12 @@ import keras
 import pandas as pd
 from numpy.typing import NDArray
 
-from rrr_utils.common import memory_limits as limits
-from rrr_utils.common import paths
+from rrr_utils.common import memory_limits, paths
 from rrr_utils.engine import weights
 from rrr_utils.masks import prepared
 from rrr_utils.networks import network as networks
 from rrr_utils.networks.stack import Stack
-from rrr_utils.training import checkpoints
-from rrr_utils.training import fit as training
+from rrr_utils.training import checkpoints, fit
 
 
 @dataclass(frozen=True)
@@ -107,7 +105,7 @@ class Run:
         share the blocks that training left as they were. With ``first`` that epoch of a seed stands before the others
         of the seed in every stack that holds any of them.
         """
-        held = limits.nbytes("RRR_STACK_GB")
+        held = memory_limits.nbytes("RRR_STACK_GB")
         members: list[tuple[int, int]] = []
         stack = None
         for seed in seeds:
@@ -140,11 +138,11 @@ class Run:
         )
 
 
-def training_data(data: prepared.Prepared) -> training.TrainingData:
+def training_data(data: prepared.Prepared) -> fit.TrainingData:
     """Return the training part of a data set, as :func:`training.train` takes it."""
     places = data.where("train")
     ids = [data.ids[place] for place in places]
-    return training.TrainingData(data.images[places], data.masks[places], data.labels[places], ids)
+    return fit.TrainingData(data.images[places], data.masks[places], data.labels[places], ids)
 
 
 def evaluation(data: prepared.Prepared) -> dict[str, tuple[NDArray, NDArray]]:

@@ -17,10 +17,10 @@ from rrr_utils.engine import weights
 from rrr_utils.explainers import Explainer, explain
 from rrr_utils.masks.prepared import Prepared
 from rrr_utils.networks.stack import Stack
-from rrr_utils.scoring import partial_results as pieces
+from rrr_utils.scoring import partial_results
 from rrr_utils.scoring import scores as scoring
 from rrr_utils.scoring.trivial import NONE, TRIVIAL, edges, gaussian
-from rrr_utils.tables import parquet as tables
+from rrr_utils.tables import parquet
 from rrr_utils.training.runs import Run
 
 NORMALISATIONS = ("absolute", "min-max")
@@ -97,7 +97,7 @@ def score_run(
     """
     ours = scoring.explainers(settings, study_seed)
     theirs = scoring.explainers([{**each, "protocol": "authors"} for each in settings], study_seed)
-    pieces.keep(folder, run, seeds, epoch=epoch, splits=splits, n=n, study_seed=study_seed, explainers=ours)
+    partial_results.keep(folder, run, seeds, epoch=epoch, splits=splits, n=n, study_seed=study_seed, explainers=ours)
     scores, similarities = [], []
     for seed in progress.track(seeds, "seeds"):
         trained, drawn = run.stack(seed, epoch), _randomised(run, seed, epoch)
@@ -108,9 +108,9 @@ def score_run(
                 files = {name: folder / f"seed-{seed}-{split}-{start:04d}-{name}.parquet" for name in _TABLES}
                 if not all(file.exists() for file in files.values()):
                     for name, rows in zip(_TABLES, _score(trained, drawn, data, block, ours, theirs), strict=True):
-                        tables.write(run.label(rows.assign(epoch=epoch, split=split), seed), files[name], name)
-                scores.append(tables.read(files["scores"], "scores"))
-                similarities.append(tables.read(files["similarity"], "similarity"))
+                        parquet.write(run.label(rows.assign(epoch=epoch, split=split), seed), files[name], name)
+                scores.append(parquet.read(files["scores"], "scores"))
+                similarities.append(parquet.read(files["similarity"], "similarity"))
     return pd.concat(scores, ignore_index=True), pd.concat(similarities, ignore_index=True)
 
 

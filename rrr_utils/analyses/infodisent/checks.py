@@ -5,10 +5,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rrr_utils.analyses.infodisent import contributions as reading
-from rrr_utils.analyses.infodisent import fit as fitting
+from rrr_utils.analyses.infodisent import contributions, fit
 from rrr_utils.analyses.infodisent.heads import CHANNELS
-from rrr_utils.engine import passes as engine
+from rrr_utils.engine import passes
 from rrr_utils.networks.network import Network
 
 
@@ -29,15 +28,17 @@ class Exactness(NamedTuple):
 def exactness(network: Network, before: Network, features: NDArray) -> Exactness:
     """Check a trained head on the features ``(N, h, w, K)`` of some images against the network that it was put on."""
     rotation = network.model.get_layer(CHANNELS).matrix().astype(np.float64)
-    kernel, pooled = reading.class_weights(network), reading.extremes(network, features).pooled
-    logits = engine.forward(network.split("dense")[1])(features)
+    kernel, pooled = contributions.class_weights(network), contributions.extremes(network, features).pooled
+    logits = passes.forward(network.split("dense")[1])(features)
     gaps = [
-        np.abs(reading.contributions(pooled, kernel, np.full(len(features), label)).sum(axis=1) - logits[:, label])
+        np.abs(
+            contributions.contributions(pooled, kernel, np.full(len(features), label)).sum(axis=1) - logits[:, label]
+        )
         for label in range(network.classes)
     ]
     return Exactness(
         rotation=float(np.abs(rotation @ rotation.T - np.eye(len(rotation))).max()),
         smallest=float(kernel.min()),
         sums=float(np.max(gaps) / np.abs(logits).max()),
-        backbone=fitting.backbone_digest(network) == fitting.backbone_digest(before),
+        backbone=fit.backbone_digest(network) == fit.backbone_digest(before),
     )

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from rrr_utils.analyses.infodisent import statistics
-from rrr_utils.tables import parquet as tables
+from rrr_utils.tables import parquet
 from rrr_utils.tables.schemas import HEAD_TABLES
 
 # How much accuracy a head may lose and still be called as accurate.
@@ -78,7 +78,7 @@ def read(folder: Path | str) -> dict[str, Found]:
     for place in sorted(Path(folder).glob("12-infodisent--*")):
         _, data, network, _, trained_on = place.name.split("--")
         found[f"{data}/{network}/{trained_on}"] = Found(
-            *(tables.read(place / f"{name}.parquet", name) for name in HEAD_TABLES)
+            *(parquet.read(place / f"{name}.parquet", name) for name in HEAD_TABLES)
         )
     return found
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rrr_utils.analyses.infodisent import contributions as reading
+from rrr_utils.analyses.infodisent import contributions
 from rrr_utils.networks.network import Network
 
 
@@ -34,9 +34,9 @@ def two_sided(
     the two logits. A channel speaks for a class by what is there (its positive extreme is the larger) or by what is
     not (its negative one). Fewer reasons come back where fewer channels speak on a side.
     """
-    maps = reading.channel_maps(network, features[None])[0]
-    found = reading.extremes(network, features[None])
-    added = reading.margins(found.pooled, reading.class_weights(network), [label], [other])[0]
+    maps = contributions.channel_maps(network, features[None])[0]
+    found = contributions.extremes(network, features[None])
+    added = contributions.margins(found.pooled, contributions.class_weights(network), [label], [other])[0]
     order = np.argsort(-added, kind="stable")
     pro = [int(channel) for channel in order[:count] if added[channel] > 0]
     contra = [int(channel) for channel in order[::-1][:count] if added[channel] < 0]

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from rrr_utils.common import files, seeds
 from rrr_utils.common import files as sources
 from rrr_utils.common.logits import cross_entropy
-from rrr_utils.engine import passes as engine
-from rrr_utils.engine import weights
+from rrr_utils.engine import passes, weights
 from rrr_utils.networks.network import Network
 from rrr_utils.training import checkpoints
 from rrr_utils.training import fit as training
@@ -42,7 +41,7 @@ def features(network: Network, images: NDArray, folder: Path, name: str) -> NDAr
     file = folder / f"{name}-{backbone_digest(network)[:16]}.npy"
     if not file.exists():
         prefix = network.split("dense")[0]
-        forward = engine.forward(prefix, batch=_AT_ONCE)
+        forward = passes.forward(prefix, batch=_AT_ONCE)
         found = np.empty((len(images), *prefix.output_shape[1:]), np.float32)
         for start in range(0, len(images), _AT_ONCE):
             found[start : start + _AT_ONCE] = forward(images[start : start + _AT_ONCE])
@@ -144,7 +143,7 @@ class _Watch(keras.callbacks.Callback):
 
     def __init__(self, suffix: keras.Model, splits: Splits) -> None:
         super().__init__()
-        self.forward, self.splits = engine.forward(suffix), splits
+        self.forward, self.splits = passes.forward(suffix), splits
         self.history: list[dict[str, Any]] = []
         self.seconds: list[float] = []
 

@@ -10,20 +10,17 @@ from numpy.typing import NDArray
 from scipy import special
 
 from rrr_utils import metric
-from rrr_utils.analyses.infodisent import contributions as reading
-from rrr_utils.analyses.infodisent import fit as fitting
+from rrr_utils.analyses.infodisent import contributions, fit
 from rrr_utils.analyses.infodisent.explainer import DESIGNS, InfoDisent
 from rrr_utils.analyses.infodisent.heads import HEADS, attach
 from rrr_utils.common import progress
-from rrr_utils.engine import passes as engine
+from rrr_utils.engine import passes
 from rrr_utils.explainers import Explainer
 from rrr_utils.masks.prepared import Prepared
 from rrr_utils.networks.network import Network
-from rrr_utils.scoring import partial_results as pieces
-from rrr_utils.scoring import scores as scoring
+from rrr_utils.scoring import partial_results, scores
 from rrr_utils.scoring import trivial as controls
-from rrr_utils.tables import parquet as tables
-from rrr_utils.tables import schemas
+from rrr_utils.tables import parquet, schemas
 from rrr_utils.training import fit as training
 from rrr_utils.training.runs import Run
 
@@ -43,16 +40,16 @@ def heads_of(
     and finished heads are kept under ``folder``.
     """
     network = run.at(seed, epoch)
-    found = fitting.features(network, data.images, folder, "images")
+    found = fit.features(network, data.images, folder, "images")
     splits = {split: (found[places], data.labels[places]) for split, places in _places(data).items()}
     if data.shifted is not None:
         test = data.where("test")
-        splits["shifted"] = fitting.features(network, data.shifted[test], folder, "shifted"), data.labels[test]
+        splits["shifted"] = fit.features(network, data.shifted[test], folder, "shifted"), data.labels[test]
     made, parts, seconds = {}, [], {}
     for head in HEADS:
         made[head] = attach(network, head, seed)
         file = folder / f"seed-{seed}-{head}.npz"
-        history, seconds[head] = fitting.fit(made[head], splits["train"], stage, file, seed=seed, splits=splits)
+        history, seconds[head] = fit.fit(made[head], splits["train"], stage, file, seed=seed, splits=splits)
         parts.append(history.assign(head=head))
     return made, pd.concat(parts, ignore_index=True), seconds, splits
 
@@ -87,7 +84,7 @@ def examine_run(
     prototypes
         So many training images are kept for each channel and side.
     """
-    asked = scoring.explainers(explainers, study_seed)
+    asked = scores.explainers(explainers, study_seed)
     settings = {
         "epoch": epoch,
         "splits": splits,
@@ -96,7 +93,7 @@ def examine_run(
         "stage": stage,
         "prototypes": prototypes,
     }
-    pieces.keep(folder, run, seeds, explainers=asked, **settings)
+    partial_results.keep(folder, run, seeds, explainers=asked, **settings)
     parts: dict[str, list[pd.DataFrame]] = {name: [] for name in TABLES}
     took = []
     for seed in progress.track(seeds, f"heads of {run.network}"):
@@ -118,9 +115,9 @@ def examine_run(
                 ).assign(epoch=stage.epochs),
             }
             for name, rows in found.items():
-                tables.write(run.label(rows, seed), files[name], name)
+                parquet.write(run.label(rows, seed), files[name], name)
         for name in TABLES:
-            parts[name].append(tables.read(files[name], name))
+            parts[name].append(parquet.read(files[name], name))
     whole = {name: pd.concat(rows, ignore_index=True) for name, rows in parts.items()}
     return whole, pd.DataFrame(took, index=pd.Index(seeds, name="seed"))
 
@@ -130,7 +127,7 @@ def answers(made: Mapping[str, Network], data: Prepared, given: Mapping[str, tup
     names = [data.ids[place] for place in data.where("test")]
     parts = []
     for head, network in made.items():
-        forward = engine.forward(network.split("dense")[1])
+        forward = passes.forward(network.split("dense")[1])
         for split in ("test", "shifted"):
             if split not in given:
                 continue
@@ -149,16 +146,16 @@ def decisions(made: Mapping[str, Network], data: Prepared, test: tuple[NDArray, 
     features, labels = test
     parts = []
     for head in SUMS:
-        pooled, kernel = _pooled(made[head], head, features), reading.class_weights(made[head])
+        pooled, kernel = _pooled(made[head], head, features), contributions.class_weights(made[head])
         ranked = np.argsort(-(pooled.astype(np.float64) @ kernel), axis=1, kind="stable")
         predicted, second = ranked[:, 0], ranked[:, 1]
         for of, added in (
-            ("logit", reading.contributions(pooled, kernel, predicted)),
-            ("margin", reading.margins(pooled, kernel, predicted, second)),
+            ("logit", contributions.contributions(pooled, kernel, predicted)),
+            ("margin", contributions.margins(pooled, kernel, predicted, second)),
         ):
             rows = {"head": head, "split": "test", "image": names, "label": labels, "predicted": predicted}
             rows |= {"correct": predicted == labels, "of": of, "channels": added.shape[1]}
-            rows |= {"needed": reading.needed(added)}
+            rows |= {"needed": contributions.needed(added)}
             rows |= {"pro": np.maximum(added, 0).sum(axis=1), "contra": np.minimum(added, 0).sum(axis=1)}
             parts.append(pd.DataFrame(rows))
     return pd.concat(parts, ignore_index=True)
@@ -172,16 +169,16 @@ def prototypes_of(network: Network, data: Prepared, train: tuple[NDArray, NDArra
     features, labels = train
     places = data.where("train")
     shape = features.shape[1:3]
-    found = reading.extremes(network, features)
-    covered = reading.cells(data.masks[places], shape).reshape(len(places), -1)  # (N, cells)
+    found = contributions.extremes(network, features)
+    covered = contributions.cells(data.masks[places], shape).reshape(len(places), -1)  # (N, cells)
     others = (covered.sum(axis=0) - covered) / max(len(places) - 1, 1)
     chance = covered.mean(axis=1)
     usage, used = channel_usage(network, found.pooled)
-    favours = reading.class_weights(network).argmax(axis=1)
+    favours = contributions.class_weights(network).argmax(axis=1)
     names = np.array([data.ids[place] for place in places])
     parts = []
     for side, values, at in zip(SIDES, (found.above, found.below), (found.above_at, found.below_at), strict=True):
-        first = reading.strongest(values, count)  # (count, K)
+        first = contributions.strongest(values, count)  # (count, K)
         rank, channel = (each.ravel() for each in np.indices(first.shape))
         image = first.ravel()
         cell = at[image, channel]
@@ -212,12 +209,12 @@ def channel_usage(network: Network, pooled: NDArray) -> tuple[NDArray[np.float64
 
     ``pooled`` is ``(N, K)``. Used are the channels, the largest share first, that carry ``reading.CARRIED`` together.
     """
-    kernel = reading.class_weights(network)
+    kernel = contributions.class_weights(network)
     ranked = np.argsort(-(pooled.astype(np.float64) @ kernel), axis=1, kind="stable")
-    sizes = np.abs(reading.margins(pooled, kernel, ranked[:, 0], ranked[:, 1])).sum(axis=0)
+    sizes = np.abs(contributions.margins(pooled, kernel, ranked[:, 0], ranked[:, 1])).sum(axis=0)
     usage = sizes / sizes.sum() if sizes.sum() > 0 else sizes
     used = np.zeros(len(usage), bool)
-    used[np.argsort(-usage, kind="stable")[: reading.needed(usage[None])[0]]] = True
+    used[np.argsort(-usage, kind="stable")[: contributions.needed(usage[None])[0]]] = True
     return usage, used
 
 
@@ -231,7 +228,7 @@ def score(
     parts = []
     for head, network in made.items():
         given = [*own, *asked] if head == "disentangled" else list(asked)
-        rows = scoring.score_images(network, pictures, masks, labels, ids, given)
+        rows = scores.score_images(network, pictures, masks, labels, ids, given)
         parts.append(rows.assign(variant="" if head == "disentangled" else f"{head} head"))
         if head == "disentangled":
             # What knows the object's size and that objects stand in the middle, and nothing else.
@@ -243,7 +240,7 @@ def score(
 
 
 def _pooled(network: Network, head: str, features: NDArray) -> NDArray[np.float32]:
-    return reading.means(features) if head == "average" else reading.extremes(network, features).pooled
+    return contributions.means(features) if head == "average" else contributions.extremes(network, features).pooled
 
 
 def _places(data: Prepared) -> dict[str, NDArray[np.int64]]:

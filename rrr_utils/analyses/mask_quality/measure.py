@@ -17,9 +17,8 @@ from rrr_utils.explainers import Explainer, explain
 from rrr_utils.masks import Found, Masker
 from rrr_utils.masks.prepared import Prepared
 from rrr_utils.networks.stack import Stack
-from rrr_utils.scoring import partial_results as pieces
-from rrr_utils.scoring import scores as scoring
-from rrr_utils.tables import parquet as tables
+from rrr_utils.scoring import partial_results, scores
+from rrr_utils.tables import parquet
 from rrr_utils.training.runs import Run
 
 # What the paper's authors found by eye in its section 3.1: so many of so many masks of Mask R-CNN were excellent.
@@ -160,7 +159,7 @@ def score_run(
         if len(small) != len(data.ids):
             raise ValueError(f"`others` must hold {len(data.ids)} masks, but {len(small)} of {name!r} were passed.")
     given = {"splits": splits, "n": n, "study_seed": study_seed, "explainers": asked, "others": list(others)}
-    pieces.keep(folder, run, seeds, epoch=epoch, **given)
+    partial_results.keep(folder, run, seeds, epoch=epoch, **given)
     parts = []
     for seed in seeds:
         stack = run.stack(seed, epoch)
@@ -170,8 +169,8 @@ def score_run(
                 file = folder / f"seed-{seed}-{split}-{start:04d}.parquet"
                 if not file.exists():
                     rows = _score(stack, data, places[start : start + _AT_ONCE], asked, others)
-                    tables.write(run.label(rows.assign(epoch=epoch, split=split), seed), file, "scores")
-                parts.append(tables.read(file, "scores"))
+                    parquet.write(run.label(rows.assign(epoch=epoch, split=split), seed), file, "scores")
+                parts.append(parquet.read(file, "scores"))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -187,7 +186,7 @@ def _score(
         kept = np.flatnonzero(every[block].any(axis=(1, 2)))
         if not len(kept):
             continue
-        rows = scoring.rows_of(
+        rows = scores.rows_of(
             logits[kept],
             [each[kept] for each in maps],
             every[block][kept],

@@ -12,7 +12,7 @@ from rrr_utils.analyses.overinterpretation import statistics
 from rrr_utils.analyses.reliability import mosaics
 from rrr_utils.analyses.reliability.statistics import reliability_table, score_rows
 from rrr_utils.statistics.intervals import bootstrap
-from rrr_utils.tables import parquet as tables
+from rrr_utils.tables import parquet
 
 # From here on a network is called sure; the share of the pixels that the abstract leaves; and how close an accuracy has
 # to come to that on whole images to be called enough.
@@ -99,7 +99,7 @@ def read(folder: Path | str) -> dict[str, Found]:
         }.get(kind.split("-", 1)[1], {})
         for name, table in names.items():
             if (place / f"{table}.parquet").exists():
-                found = tables.read(place / f"{table}.parquet", table)
+                found = parquet.read(place / f"{table}.parquet", table)
                 parts.setdefault(f"{data}/{network}/{trained_on}", {})[name] = found
     return {run: Found(**found) for run, found in parts.items()}
 

@@ -11,14 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from rrr_utils import metric
-from rrr_utils.analyses.overinterpretation import sufficient_subsets as subsets
+from rrr_utils.analyses.overinterpretation import sufficient_subsets
 from rrr_utils.common import progress
-from rrr_utils.engine import passes as engine
+from rrr_utils.engine import passes
 from rrr_utils.masks.prepared import Prepared
 from rrr_utils.networks.ensemble import ensemble
-from rrr_utils.scoring import partial_results as pieces
-from rrr_utils.tables import parquet as tables
-from rrr_utils.training import fit as training
+from rrr_utils.scoring import partial_results
+from rrr_utils.tables import parquet
+from rrr_utils.training import fit
 from rrr_utils.training.runs import Run, evaluation, training_data
 
 # What is kept: the pixels that the selection masked last; as many random ones; each with its eight neighbours; and
@@ -76,7 +76,7 @@ def examine_run(
         "study_seed": study_seed,
     }
     given = {"epoch": epoch, "splits": splits, "n": n, **settings}
-    pieces.keep(folder, run, seeds, **given)
+    partial_results.keep(folder, run, seeds, **given)
     networks = {seed: run.at(seed, epoch) for seed in seeds}
     asked: list[tuple[int, int, Any]] = [(seed, 1, network) for seed, network in networks.items()]
     if len(networks) > 1:
@@ -91,9 +91,9 @@ def examine_run(
                     found = examine(network, data, places[start : start + _AT_ONCE], **settings)
                     for name, rows in zip(_TABLES, found, strict=True):
                         rows = rows.assign(epoch=epoch, split=split, voters=voters)
-                        tables.write(run.label(rows, seed), files[name], name)
+                        parquet.write(run.label(rows, seed), files[name], name)
                 for name in _TABLES:
-                    parts[name].append(tables.read(files[name], name))
+                    parts[name].append(parquet.read(files[name], name))
     kept, sufficient = (pd.concat(parts[name], ignore_index=True) for name in _TABLES)
     return kept, sufficient
 
@@ -116,7 +116,7 @@ def examine(
     """
     pictures, masks, labels = data.images[places], np.asarray(data.masks[places], float), data.labels[places]
     ids = [data.ids[place] for place in places]
-    forward = engine.forward(network.model)
+    forward = passes.forward(network.model)
     logits = forward(pictures)
     ranked = np.argsort(-logits, axis=1, kind="stable")
     predicted, second = ranked[:, 0], ranked[:, 1]
@@ -127,10 +127,12 @@ def examine(
         "correct": predicted == labels,
         "certainty": _probability(logits, predicted),
     }
-    colours = {name: subsets.fill_colours(name, pictures, network.neutral) for name in fills}
+    colours = {name: sufficient_subsets.fill_colours(name, pictures, network.neutral) for name in fills}
 
-    def select(fill: str, classes: NDArray, where: Any = slice(None), alive: Any = None) -> list[subsets.Selection]:
-        return subsets.batched_gradient(
+    def select(
+        fill: str, classes: NDArray, where: Any = slice(None), alive: Any = None
+    ) -> list[sufficient_subsets.Selection]:
+        return sufficient_subsets.batched_gradient(
             network,
             pictures[where],
             classes[where],
@@ -142,7 +144,7 @@ def examine(
         )
 
     def rows(kind: str, kept: NDArray, share: float, fill: str, shown: str, target: NDArray) -> pd.DataFrame:
-        answers = forward(subsets.show(pictures, kept, colours[shown]))
+        answers = forward(sufficient_subsets.show(pictures, kept, colours[shown]))
         return pd.DataFrame(
             facts
             | {
@@ -165,31 +167,33 @@ def examine(
     total = pictures.shape[1] * pictures.shape[2]
     for share in shares:
         count = round(share * total)
-        drawn = np.stack([subsets.random_subset(pictures.shape[1:3], count, study_seed, share, name) for name in ids])
+        drawn = np.stack(
+            [sufficient_subsets.random_subset(pictures.shape[1:3], count, study_seed, share, name) for name in ids]
+        )
         for fill in fills:
             kept = np.stack([each.kept(count) for each in found[fill]])
             parts.append(rows("selected", kept, share, fill, fill, predicted))
             if fill == _FILL:
                 parts += [rows("selected", kept, share, fill, other, predicted) for other in fills if other != fill]
-                grown = subsets.with_neighbours(kept)
+                grown = sufficient_subsets.with_neighbours(kept)
                 parts.append(rows("neighbours", grown, share, fill, fill, predicted))
         parts.append(rows("random", drawn, share, _FILL, _FILL, predicted))
-        grown = subsets.with_neighbours(drawn)
+        grown = sufficient_subsets.with_neighbours(drawn)
         parts.append(rows("random neighbours", grown, share, _FILL, _FILL, predicted))
         kept = np.stack([each.kept(count) for each in wrong])
         parts.append(rows("wrong class", kept, share, _FILL, _FILL, second))
 
-    def again(where: NDArray[np.int64], alive: NDArray[np.bool_]) -> Sequence[subsets.Selection]:
+    def again(where: NDArray[np.int64], alive: NDArray[np.bool_]) -> Sequence[sufficient_subsets.Selection]:
         return found[_FILL] if alive.all() else select(_FILL, predicted, where, alive)
 
-    sufficient = _sufficient(subsets.disjoint(again, masks.shape, threshold, most), masks, facts)
+    sufficient = _sufficient(sufficient_subsets.disjoint(again, masks.shape, threshold, most), masks, facts)
     return pd.concat(parts, ignore_index=True), sufficient.assign(fill=_FILL, threshold=threshold)
 
 
 def retrain_run(
     run: Run,
     data: Prepared,
-    stage: training.Stage,
+    stage: fit.Stage,
     seeds: Sequence[int],
     epoch: int,
     folder: Path,
@@ -206,23 +210,25 @@ def retrain_run(
     tested on whole test images and on both kinds of pixels. Selections and weights are kept under ``folder``.
     """
     given = {"stage": stage, "epoch": epoch, "pixels": pixels, "share": share, "study_seed": study_seed}
-    pieces.keep(folder, run, seeds, **given)
+    partial_results.keep(folder, run, seeds, **given)
     parts = []
     names = data.where("test")
     for seed in progress.track(seeds, "training on few pixels"):
         trained = run.at(seed, epoch)
         kept = _all_selected(trained, data, folder / f"seed-{seed}-selected.npz", pixels, share, study_seed)
         count = round(share * kept[0].size)
-        drawn = np.stack([subsets.random_subset(kept.shape[1:], count, study_seed, "all", name) for name in data.ids])
+        drawn = np.stack(
+            [sufficient_subsets.random_subset(kept.shape[1:], count, study_seed, "all", name) for name in data.ids]
+        )
         pictures = {"whole": data.images}
         for kind, which in (("selected", kept), ("random", drawn)):
-            pictures[kind] = np.rint(subsets.show(data.images, which, trained.neutral)).astype(np.uint8)
+            pictures[kind] = np.rint(sufficient_subsets.show(data.images, which, trained.neutral)).astype(np.uint8)
         for kind in RETRAINED:
             network = trained
             if kind != "whole":
                 network = run.start(seed)
                 changed = replace(data, images=pictures[kind])
-                training.train(
+                fit.train(
                     network,
                     run.strategy,
                     training_data(changed),
@@ -233,7 +239,7 @@ def retrain_run(
                     study_seed=study_seed,
                     evaluate=evaluation(changed),
                 )
-            forward = engine.forward(network)
+            forward = passes.forward(network)
             for tested in RETRAINED:
                 right = int((forward(pictures[tested][names]).argmax(axis=1) == data.labels[names]).sum())
                 row = {"trained": kind, "tested": tested, "share": share, "n": len(names), "correct": right}
@@ -247,12 +253,12 @@ def _all_selected(network: Any, data: Prepared, file: Path, pixels: int, share: 
 
     if file.exists():
         return checkpoints.read(file)["kept"].astype(bool)
-    predicted = engine.forward(network.model)(data.images).argmax(axis=1)
+    predicted = passes.forward(network.model)(data.images).argmax(axis=1)
     count = round(share * data.images.shape[1] * data.images.shape[2])
     found = []
     for start in progress.track(range(0, len(data.ids), _AT_ONCE), "selected pixels"):
         here = slice(start, start + _AT_ONCE)
-        selections = subsets.batched_gradient(
+        selections = sufficient_subsets.batched_gradient(
             network,
             data.images[here],
             predicted[here],
@@ -286,4 +292,4 @@ def _sufficient(found: Sequence[Sequence[NDArray[np.bool_]]], masks: NDArray, fa
 
 
 def _probability(logits: ArrayLike, classes: NDArray) -> NDArray[np.float64]:
-    return np.asarray(special.expit(subsets.log_odds(logits, classes)))
+    return np.asarray(special.expit(sufficient_subsets.log_odds(logits, classes)))

@@ -13,9 +13,8 @@ from scipy import ndimage
 
 from rrr_utils.common import progress
 from rrr_utils.masks.prepared import Prepared
-from rrr_utils.scoring import partial_results as pieces
-from rrr_utils.scoring import scores as scoring
-from rrr_utils.tables import parquet as tables
+from rrr_utils.scoring import partial_results, scores
+from rrr_utils.tables import parquet
 from rrr_utils.training.runs import Run
 
 # Masks are wrong by about this share of a side; at least a pixel.
@@ -88,9 +87,9 @@ def score_run(
     ``variant`` is empty, one of :func:`disturbances`, or "other draw" for explainers that draw. Perturbations
     follow from the image's name, so that only the disturbance differs. Finished images are kept under ``folder``.
     """
-    asked = scoring.explainers(settings, study_seed)
-    others = [each for each in scoring.explainers(settings, study_seed + 1) if hasattr(each, "seed")]
-    pieces.keep(folder, run, seeds, epoch=epoch, splits=splits, n=n, study_seed=study_seed, explainers=asked)
+    asked = scores.explainers(settings, study_seed)
+    others = [each for each in scores.explainers(settings, study_seed + 1) if hasattr(each, "seed")]
+    partial_results.keep(folder, run, seeds, epoch=epoch, splits=splits, n=n, study_seed=study_seed, explainers=asked)
     parts = []
     for seed in progress.track(seeds, f"stability of {run.network}"):
         network = run.at(seed, epoch)
@@ -102,8 +101,8 @@ def score_run(
                     block = places[start : start + _AT_ONCE]
                     rows = _score(network, data, block, asked, others)
                     rows = rows.assign(epoch=epoch, split=split, mask_source=data.mask_source)
-                    tables.write(run.label(rows, seed), file, "scores")
-                parts.append(tables.read(file, "scores"))
+                    parquet.write(run.label(rows, seed), file, "scores")
+                parts.append(parquet.read(file, "scores"))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -112,18 +111,18 @@ def _score(
 ) -> pd.DataFrame:
     pictures, masks, labels = data.images[block], np.asarray(data.masks[block]), data.labels[block]
     ids = [data.ids[place] for place in block]
-    forward = scoring.as_forward(network, 32)
+    forward = scores.as_forward(network, 32)
     plain = [each(network, pictures, labels, ids) for each in asked]
     logits = forward(pictures)
-    parts = [scoring.rows_of(logits, plain, masks, labels, ids, asked)]
+    parts = [scores.rows_of(logits, plain, masks, labels, ids, asked)]
     for variant, disturb in disturbances(pictures.shape[1]).items():
         changed, mask = disturb(pictures, masks)
         if changed is pictures:
-            parts.append(scoring.rows_of(logits, plain, mask, labels, ids, asked, variant))
+            parts.append(scores.rows_of(logits, plain, mask, labels, ids, asked, variant))
         else:
             maps = [each(network, changed, labels, ids) for each in asked]
-            parts.append(scoring.rows_of(forward(changed), maps, mask, labels, ids, asked, variant))
+            parts.append(scores.rows_of(forward(changed), maps, mask, labels, ids, asked, variant))
     if others:
         maps = [each(network, pictures, labels, ids) for each in others]
-        parts.append(scoring.rows_of(logits, maps, masks, labels, ids, others, "other draw"))
+        parts.append(scores.rows_of(logits, maps, masks, labels, ids, others, "other draw"))
     return pd.concat(parts, ignore_index=True)

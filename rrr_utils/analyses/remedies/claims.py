@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from rrr_utils.analyses.remedies import statistics as told
-from rrr_utils.tables import parquet as tables
+from rrr_utils.analyses.remedies import statistics
+from rrr_utils.tables import parquet
 
 _FOLDER = "11-remedies--"
 
@@ -33,7 +33,7 @@ def read(folders: Sequence[Path | str]) -> dict[str, Compared]:
     for place in sorted(path for folder in folders for path in Path(folder).glob(f"{_FOLDER}*")):
         _, data, network, *_ = place.name.split("--")
         names = ("scores", "shift", "fits", "sweeps", "reach")
-        parts = {name: tables.read(place / f"{name}.parquet", name) for name in names}
+        parts = {name: parquet.read(place / f"{name}.parquet", name) for name in names}
         parts["scores"] = parts["scores"][parts["scores"]["split"] == "test"].reset_index(drop=True)
         found[f"{data}/{network}"] = Compared(**parts)
     if not found:
@@ -46,7 +46,7 @@ def read(folders: Sequence[Path | str]) -> dict[str, Compared]:
 
 def differences(runs: Mapping[str, Compared], taught: Mapping[str, Sequence[str]]) -> pd.DataFrame:
     """Return :func:`rrr_utils.analyses.remedies.statistics.differences` of every run, with the column ``run`` first."""
-    parts = [told.differences(each.scores, each.shift, taught).assign(run=run) for run, each in runs.items()]
+    parts = [statistics.differences(each.scores, each.shift, taught).assign(run=run) for run, each in runs.items()]
     table = pd.concat(parts, ignore_index=True)
     return table[["run", *(name for name in table.columns if name != "run")]]
 
@@ -55,8 +55,8 @@ def verdicts(runs: Mapping[str, Compared], table: pd.DataFrame) -> pd.DataFrame:
     """Return one row a remedy and run of :func:`differences`: what ``told.judged`` says, and ``times``."""
     parts = []
     for run, each in runs.items():
-        judged = told.judged(table[table["run"] == run])
-        parts.append(judged.merge(told.time_ratios(each.fits)[["remedy", "times"]], on="remedy").assign(run=run))
+        judged = statistics.judged(table[table["run"] == run])
+        parts.append(judged.merge(statistics.time_ratios(each.fits)[["remedy", "times"]], on="remedy").assign(run=run))
     found = pd.concat(parts, ignore_index=True)
     first = ["remedy", "run", "helps", "shifted", "shifted_low", "shifted_high", "kept", "original", "times"]
     order = {remedy: place for place, remedy in enumerate(dict.fromkeys(found["remedy"]))}
@@ -66,7 +66,7 @@ def verdicts(runs: Mapping[str, Compared], table: pd.DataFrame) -> pd.DataFrame:
 
 def board(table: pd.DataFrame) -> pd.DataFrame:
     """Return :func:`verdicts` at a glance: one row a remedy, a column a run, each with the gain and what it says."""
-    words = table["helps"].where(table["kept"] != told.LOWERS, table["helps"] + ", less accurate")
+    words = table["helps"].where(table["kept"] != statistics.LOWERS, table["helps"] + ", less accurate")
     cells = table.assign(cell=[f"{gain:+.1%}: {word}" for gain, word in zip(table["shifted"], words)])
     return cells.pivot(index="remedy", columns="run", values="cell").reindex(list(dict.fromkeys(table["remedy"])))
 
@@ -80,15 +80,18 @@ def witnesses(table: pd.DataFrame, explainers: Sequence[str]) -> pd.DataFrame:
     rows = []
     for name in explainers:
         said = table[name][~table[name].str.startswith("(")]
-        counts = {what: int((said == what).sum()) for what in (told.SEES, told.MISSES, told.CONTRARY, told.FALSE_ALARM)}
+        counts = {
+            what: int((said == what).sum())
+            for what in (statistics.SEES, statistics.MISSES, statistics.CONTRARY, statistics.FALSE_ALARM)
+        }
         asked = sum(counts.values())
-        rows.append({"explainer": name, **counts, "right": counts[told.SEES] / asked if asked else float("nan")})
+        rows.append({"explainer": name, **counts, "right": counts[statistics.SEES] / asked if asked else float("nan")})
     return pd.DataFrame(rows).sort_values("right", ascending=False, kind="stable").reset_index(drop=True)
 
 
 def images_needed(runs: Mapping[str, Compared]) -> pd.DataFrame:
     """Return ``told.images_needed`` of every run, one row an explainer and the column ``most`` over the runs."""
-    parts = {run: told.images_needed(each.scores).set_index("explainer")["images"] for run, each in runs.items()}
+    parts = {run: statistics.images_needed(each.scores).set_index("explainer")["images"] for run, each in runs.items()}
     found = pd.DataFrame(parts)
     return found.assign(most=found.max(axis=1)).reset_index()
 
@@ -98,8 +101,12 @@ def sentences(table: pd.DataFrame, explainers: pd.DataFrame, needed: pd.DataFram
     said = []
     for run, part in table.groupby("run", sort=False):
         said.append(_of_run(str(run), part))
-    helped = table[(table["helps"] == told.HELPS) & (table["kept"] != told.LOWERS)]
-    harmed = set(table.loc[table["helps"].isin([told.HARMS, told.MIXED]) | (table["kept"] == told.LOWERS), "remedy"])
+    helped = table[(table["helps"] == statistics.HELPS) & (table["kept"] != statistics.LOWERS)]
+    harmed = set(
+        table.loc[
+            table["helps"].isin([statistics.HARMS, statistics.MIXED]) | (table["kept"] == statistics.LOWERS), "remedy"
+        ]
+    )
     safe = [name for name in dict.fromkeys(helped["remedy"]) if name not in harmed]
     if safe:
         said.append(
@@ -114,32 +121,35 @@ def sentences(table: pd.DataFrame, explainers: pd.DataFrame, needed: pd.DataFram
         return said
     first = judged[judged["right"] == judged["right"].max()]
     images = needed.set_index("explainer")["most"]
-    asked = first[[told.SEES, told.MISSES, told.CONTRARY, told.FALSE_ALARM]].sum(axis=1)
+    asked = first[[statistics.SEES, statistics.MISSES, statistics.CONTRARY, statistics.FALSE_ALARM]].sum(axis=1)
     cases = [
-        f"{name} about {right} of {all_}" for name, right, all_ in zip(first["explainer"], first[told.SEES], asked)
+        f"{name} about {right} of {all_}"
+        for name, right, all_ in zip(first["explainer"], first[statistics.SEES], asked)
     ]
     said.append(
         f"Which explainer: {'none stands out; ' if len(first) > 1 else ''}of the cases that accuracy decides the "
         f"scores were right by {_listed(cases)}, which is the best here."
     )
     said.append(
-        f"How many images, scored before and after, tell a difference of {told.SCORE_MARGIN:g} in a score from none: "
-        f"{_listed([f'{name} {int(count)}' for name, count in images.items()])}. A score that hardly moves needs few, "
-        "and tells nothing by it."
+        f"How many images, scored before and after, tell a difference of {statistics.SCORE_MARGIN:g} in a score from "
+        f"none: {_listed([f'{name} {int(count)}' for name, count in images.items()])}. A score that hardly moves "
+        "needs few, and tells nothing by it."
     )
     return said
 
 
 def _of_run(run: str, part: pd.DataFrame) -> str:
     words = []
-    for verdict in (told.HELPS, told.MIXED, told.HARMS, told.NOTHING):
+    for verdict in (statistics.HELPS, statistics.MIXED, statistics.HARMS, statistics.NOTHING):
         names = part.loc[part["helps"] == verdict, "remedy"].tolist()
         if names:
             words.append(f"{verdict}: {_listed(names)}")
-    open_ones = part[~part["helps"].isin([told.HELPS, told.MIXED, told.HARMS, told.NOTHING])]["remedy"].tolist()
+    open_ones = part[~part["helps"].isin([statistics.HELPS, statistics.MIXED, statistics.HARMS, statistics.NOTHING])][
+        "remedy"
+    ].tolist()
     if open_ones:
         words.append(f"undecided: {_listed(open_ones)}")
-    lost = part.loc[part["kept"] == told.LOWERS, "remedy"].tolist()
+    lost = part.loc[part["kept"] == statistics.LOWERS, "remedy"].tolist()
     cost = f" Less accurate on images as they are: {_listed(lost)}." if lost else ""
     return f"{run}: {'; '.join(words)}.{cost}"
 

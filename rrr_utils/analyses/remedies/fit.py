@@ -17,7 +17,7 @@ from rrr_utils.analyses.remedies.base import Guided, calibrate
 from rrr_utils.analyses.remedies.batches import GuidedBatches
 from rrr_utils.analyses.remedies.catalogue import Remedy
 from rrr_utils.analyses.remedies.counterexamples import Corrections, Counterexamples
-from rrr_utils.engine import passes as engine
+from rrr_utils.engine import passes
 from rrr_utils.networks.network import Network
 from rrr_utils.training.batches import Batches, TrainingData
 from rrr_utils.training.fit import Stage, optimizer
@@ -107,7 +107,7 @@ def guide(network: Network, remedy: Remedy, images: int) -> Guided:
     return remedy.guided(network, 1.0 if remedy.strength is None else remedy.strength)
 
 
-def evaluated(forward: engine.Pass, splits: Mapping[str, tuple[NDArray, NDArray]], epoch: int) -> list[dict[str, Any]]:
+def evaluated(forward: passes.Pass, splits: Mapping[str, tuple[NDArray, NDArray]], epoch: int) -> list[dict[str, Any]]:
     """Return a row of the history for each split: mean cross-entropy in nats, and accuracy."""
     rows = []
     for split, (pictures, labels) in splits.items():
@@ -138,7 +138,7 @@ class _Clock(keras.callbacks.Callback):
         self._start = 0.0
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        self._forward = engine.forward(self.network.model)
+        self._forward = passes.forward(self.network.model)
         self._look(0)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:

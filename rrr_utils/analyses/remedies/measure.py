@@ -17,15 +17,14 @@ from rrr_utils.analyses.remedies.flat_ensemble import joined
 from rrr_utils.common import files, progress, seeds
 from rrr_utils.datasets import images
 from rrr_utils.datasets import splits as draws
-from rrr_utils.engine import passes as engine
-from rrr_utils.engine import weights
+from rrr_utils.engine import passes, weights
 from rrr_utils.explainers import Explainer, GradCAM
 from rrr_utils.masks.prepared import Prepared
 from rrr_utils.networks import network as networks
-from rrr_utils.scoring import partial_results as pieces
+from rrr_utils.scoring import partial_results
 from rrr_utils.scoring import scores as scoring
 from rrr_utils.scoring.shift import shift_run
-from rrr_utils.tables import parquet as tables
+from rrr_utils.tables import parquet
 from rrr_utils.training import checkpoints
 from rrr_utils.training.fit import Stage, TrainingData
 from rrr_utils.training.runs import Run, evaluation, training_data
@@ -115,8 +114,8 @@ def compare(
         record = _trained(own, training_data(data), evaluation(data), stage, seed, study_seed, factor)
         history = pd.DataFrame(record["history"], columns=["epoch", "split", "loss", "accuracy"])
         histories.append(own.label(history, seed))
-        fits.append(own.label(pd.DataFrame([record["fit"]]), seed)[tables.SCHEMAS["fits"].names])
-    empty = pd.DataFrame(columns=tables.SCHEMAS["sweeps"].names)
+        fits.append(own.label(pd.DataFrame([record["fit"]]), seed)[parquet.SCHEMAS["fits"].names])
+    empty = pd.DataFrame(columns=parquet.SCHEMAS["sweeps"].names)
     together = pd.concat(sweeps, ignore_index=True) if sweeps else empty
     return pd.concat(histories, ignore_index=True), pd.concat(fits, ignore_index=True), together
 
@@ -158,7 +157,7 @@ def sweep(
     parts = draws.split(whole.ids, whole.labels, HELD_OUT, seeds.integer(study_seed, "held out"))
     fitted, held = _part(whole, parts == "train"), _part(whole, parts == "test")
     rows = []
-    pieces.keep(run.folder / "sweep", run.own(), (), remedy=run.remedy, stage=stage, study_seed=study_seed)
+    partial_results.keep(run.folder / "sweep", run.own(), (), remedy=run.remedy, stage=stage, study_seed=study_seed)
     models = [(factor, seed) for factor in sorted(factors) for seed in asked]
     for factor, seed in progress.track(models, f"strengths of {run.remedy}"):
         file = run.folder / "sweep" / f"factor-{factor:g}-seed-{seed}.json"
@@ -195,7 +194,7 @@ def _trained(
     """Return the record of a model, trained unless it is there; its weights lie beside it."""
     folder = run.checkpoints(seed)
     file = folder / "fit.json"
-    pieces.keep(folder, run.own(), (), remedy=run.remedy, stage=stage, study_seed=study_seed, factor=factor)
+    partial_results.keep(folder, run.own(), (), remedy=run.remedy, stage=stage, study_seed=study_seed, factor=factor)
     if file.exists():
         record: dict[str, Any] = files.read_json(file)
         return record
@@ -211,7 +210,7 @@ def _trained(
     history = found[0].history
     if kind.members > 1:
         # An ensemble has a last epoch alone.
-        history = pd.DataFrame(evaluated(engine.forward(network.model), splits, stage.epochs))
+        history = pd.DataFrame(evaluated(passes.forward(network.model), splits, stage.epochs))
     facts = {
         "members": kind.members,
         "factor": factor,
@@ -230,7 +229,7 @@ def _trained(
 
 def _look(network: networks.Network, held: TrainingData, study_seed: int) -> dict[str, float | int]:
     """Return accuracy on held-out images, as they are and before each other's backgrounds, and Grad-CAM's score."""
-    forward = engine.forward(network.model)
+    forward = passes.forward(network.model)
     lends = np.flatnonzero(~held.masks.reshape(len(held.masks), -1).all(axis=1))
     donors = images.draw_donors(held.ids, [held.ids[int(place)] for place in lends], study_seed, "held out")
     filled = images.fill_holes(held.images[lends], held.masks[lends])[donors]

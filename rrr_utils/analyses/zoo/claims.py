@@ -12,8 +12,7 @@ from statsmodels.regression.mixed_linear_model import MixedLM
 from statsmodels.stats.multitest import multipletests
 from statsmodels.tools.sm_exceptions import ConvergenceWarning, SingularMatrixWarning
 
-from rrr_utils.analyses.zoo import hypotheses as hypo
-from rrr_utils.analyses.zoo import statistics as stat
+from rrr_utils.analyses.zoo import hypotheses, statistics
 from rrr_utils.analyses.zoo.hypotheses import Hypothesis
 
 # Pages read the zoo, its rules and its verdicts here.
@@ -42,16 +41,17 @@ def correlations(zoo: Zoo, outcome: str, names: Sequence[str] | None = None) -> 
     """
     names = [name for name in (names or _listed(zoo)) if not _is_itself(name, outcome)]
     rows = pd.DataFrame({"predictor": names})
-    for over in hypo.OVER:
+    for over in hypotheses.OVER:
         rows = rows.assign(**_columns(over, *_value(zoo, "spearman", names, outcome, over)))
     rows = rows.assign(**_columns("partial", *_value(zoo, "partial", names, outcome, "groups")))
     signs = {
-        over: np.sign(rows[f"{over}_low"]) * (rows[f"{over}_low"] * rows[f"{over}_high"] > 0) for over in hypo.OVER
+        over: np.sign(rows[f"{over}_low"]) * (rows[f"{over}_low"] * rows[f"{over}_high"] > 0)
+        for over in hypotheses.OVER
     }
     other = [signs["pooled"] * signs[over] < 0 for over in ("groups", "kinds")]
     cells = zoo.cells(outcome)
     x, y = zoo.predictors[names].to_numpy(), zoo.outcomes[outcome].to_numpy()
-    known = [~np.isnan(stat.spearman(x[cell.places], y[cell.places])) for cell in cells]
+    known = [~np.isnan(statistics.spearman(x[cell.places], y[cell.places])) for cell in cells]
     return rows.assign(
         reversed=other[0] | other[1],
         models=sum(len(cell.places) for cell in cells),
@@ -63,7 +63,7 @@ def correlations(zoo: Zoo, outcome: str, names: Sequence[str] | None = None) -> 
 def with_intervals(table: pd.DataFrame) -> pd.DataFrame:
     """Return :func:`correlations` as a reader meets them: each number of a predictor with its interval in words."""
     named = table.set_index("predictor")
-    overs = [over for over in (*hypo.OVER, "partial") if over in named]
+    overs = [over for over in (*hypotheses.OVER, "partial") if over in named]
     return pd.DataFrame({over: in_words(named[over], named[f"{over}_low"], named[f"{over}_high"]) for over in overs})
 
 
@@ -87,7 +87,7 @@ def plotted(zoo: Zoo, outcome: str, names: Sequence[str]) -> pd.DataFrame:
             values = models[accuracies[name]]
             ends = [proportion_interval(value * n, n) for value, n in zip(values, models["n"], strict=True)]
             low, high = np.transpose(ends)
-        elif name in hypo.PLAIN:
+        elif name in hypotheses.PLAIN:
             values = low = high = models[name]
         else:
             explainer, measure, cohort = name.split("/")
@@ -118,9 +118,9 @@ def rivals(zoo: Zoo) -> list[str]:
 
     The score also over the images that all models of a group get right (where there are enough) and over all images.
     """
-    names = [*hypo.PLAIN]
+    names = [*hypotheses.PLAIN]
     for explainer in zoo.maps["explainer"].drop_duplicates():
-        names += [f"{explainer}/{measure}/own" for measure in hypo.MEASURES]
+        names += [f"{explainer}/{measure}/own" for measure in hypotheses.MEASURES]
         names += [f"{explainer}/above/{cohort}" for cohort in ("common", "all")]
     return [name for name in names if zoo.predictors[name].notna().any()]
 
@@ -132,12 +132,12 @@ def choices(zoo: Zoo, outcome: str, names: Sequence[str]) -> pd.DataFrame:
     """
     cells = zoo.cells(outcome)
     y = zoo.outcomes[outcome].to_numpy()
-    draws = stat.draw(cells, zoo.resamples)
+    draws = statistics.draw(cells, zoo.resamples)
     rows = pd.DataFrame({"predictor": list(names)}).assign(
         **_columns("regret", *_value(zoo, "regret", names, outcome, "groups"))
     )
     nothing = np.zeros((len(zoo.models), 1))
-    value, drawn = stat.within(cells, draws, stat.regret, nothing, y)
+    value, drawn = statistics.within(cells, draws, statistics.regret, nothing, y)
     chance = pd.DataFrame({"predictor": ["random"]}).assign(**_columns("regret", value, drawn))
     return pd.concat([rows, chance], ignore_index=True)
 
@@ -156,7 +156,7 @@ def alarms(zoo: Zoo, outcome: str, names: Sequence[str]) -> pd.DataFrame:
     rows = pd.DataFrame({"predictor": list(names)}).assign(
         **_columns("area", *_value(zoo, "alarm", names, outcome, "pooled"))
     )
-    found = [stat.alarm_elsewhere(zoo.predictors[name].to_numpy()[everyone], dropped, groups) for name in names]
+    found = [statistics.alarm_elsewhere(zoo.predictors[name].to_numpy()[everyone], dropped, groups) for name in names]
     signs = np.array([-1.0 if turned(name) else 1.0 for name in names])
     ends = np.array([[each.low, each.high] for each in found]) * signs[:, None]
     return rows.assign(
@@ -191,8 +191,8 @@ def images_needed(zoo: Zoo, outcome: str, explainers: Sequence[str], counts: Seq
     rows = []
     for explainer in explainers:
         scores, _ = matrix(zoo.maps, zoo.models, explainer, "above")
-        each = np.stack([stat.pairs_right(scores[cell.places], y[cell.places], APART, counts) for cell in cells])
-        low, high = stat.percentile(_mean_of_known(each[chosen], 1))
+        each = np.stack([statistics.pairs_right(scores[cell.places], y[cell.places], APART, counts) for cell in cells])
+        low, high = statistics.percentile(_mean_of_known(each[chosen], 1))
         found = {"images": list(counts), "right": _mean_of_known(each, 0), "low": low, "high": high}
         rows.append(pd.DataFrame({"explainer": explainer, **found}))
     return pd.concat(rows, ignore_index=True)
@@ -249,8 +249,8 @@ def verdicts(zoo: Zoo, expected: Sequence[Hypothesis]) -> pd.DataFrame:
         estimate, replicates = value[0], drawn[:, 0]
         if entry.against:
             estimate, replicates = value[0] - value[1], drawn[:, 0] - drawn[:, 1]
-        low, high = (float(end) for end in stat.percentile(replicates))
-        p = float("nan") if entry.expected == "nothing" else float(stat.two_sided(replicates, entry.margin))
+        low, high = (float(end) for end in statistics.percentile(replicates))
+        p = float("nan") if entry.expected == "nothing" else float(statistics.two_sided(replicates, entry.margin))
         cells = zoo.cells(entry.outcome, "kinds" if entry.over == "kinds" else "groups")
         rows.append({
             "key": entry.key, "words": entry.words, "statistic": entry.statistic, "over": entry.over,
@@ -292,7 +292,7 @@ def board(found: pd.DataFrame) -> pd.DataFrame:
 def left_out(zoo: Zoo) -> pd.DataFrame:
     """Return for each outcome and kind of training how many models count and how many do not, and why not."""
     rows = []
-    for outcome in hypo.CHANGES:
+    for outcome in hypotheses.CHANGES:
         for kind, part in zoo.models.groupby("trained_on", sort=False):
             counted = int(zoo.eligible(outcome)[part.index].sum())
             seen = part["seen"].str.split().map(lambda names, outcome=outcome: outcome in names)
@@ -313,7 +313,7 @@ def common_images(zoo: Zoo) -> pd.DataFrame:
 
 def _listed(zoo: Zoo) -> list[str]:
     """Return the predictors of the table of rivals: those without a control, and that say something of any model."""
-    controls = (hypo.KNOWN, hypo.SHUFFLED, hypo.RANDOMISED)
+    controls = (hypotheses.KNOWN, hypotheses.SHUFFLED, hypotheses.RANDOMISED)
     names = map(str, zoo.predictors)
     return [name for name in names if name.split("/")[0] not in controls and zoo.predictors[name].notna().any()]
 
@@ -343,21 +343,21 @@ def _value(
     given = zoo.predictors["test_accuracy"].to_numpy()
     # Ranking all models anew takes longer than ranking those of a group.
     apart = statistic in ("alarm", "prediction") or over == "pooled"
-    draws = stat.draw(cells, min(zoo.resamples, _POOLED) if apart else zoo.resamples)
-    how: Callable[..., Any] = stat.pooled if apart else partial(stat.within, alike=alike)
+    draws = statistics.draw(cells, min(zoo.resamples, _POOLED) if apart else zoo.resamples)
+    how: Callable[..., Any] = statistics.pooled if apart else partial(statistics.within, alike=alike)
     if statistic == "spearman":
-        return how(cells, draws, stat.spearman, x, y)
+        return how(cells, draws, statistics.spearman, x, y)
     if statistic == "partial":
-        return how(cells, draws, stat.partial, x, y, given)
+        return how(cells, draws, statistics.partial, x, y, given)
     if statistic == "regret":
-        return how(cells, draws, stat.regret, x, y)
+        return how(cells, draws, statistics.regret, x, y)
     if statistic == "alarm":
-        return how(cells, draws, stat.roc_area, x, _dropped(zoo, outcome))
+        return how(cells, draws, statistics.roc_area, x, _dropped(zoo, outcome))
     everyone = np.sort(np.concatenate([cell.places for cell in cells]))
     errors, plain = np.full(x.shape, np.nan), np.full(len(x), np.nan)
     for place, name in enumerate(names):
         features = given[:, None] if name == "test_accuracy" else np.column_stack([given, x[:, place]])
-        errors[everyone, place], plain[everyone] = stat.unseen_errors(
+        errors[everyone, place], plain[everyone] = statistics.unseen_errors(
             features[everyone], y[everyone], zoo.models["group"].to_numpy()[everyone]
         )
     return how(cells, draws, lambda mine, base: 1 - mine.sum(axis=0) / base.sum(), errors, plain)
@@ -370,5 +370,5 @@ def _mean_of_known(values: NDArray[np.float64], axis: int) -> NDArray[np.float64
 
 
 def _columns(name: str, value: NDArray, replicates: NDArray) -> dict[str, NDArray]:
-    low, high = stat.percentile(replicates)
+    low, high = statistics.percentile(replicates)
     return {name: value, f"{name}_low": low, f"{name}_high": high}

@@ -11,22 +11,20 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rrr_utils import metric
-from rrr_utils.analyses.remedies import catalogue
-from rrr_utils.analyses.remedies import fit as fitting
-from rrr_utils.analyses.zoo import rival_scores as measures
-from rrr_utils.analyses.zoo import robustness as outcomes
+from rrr_utils.analyses.remedies import catalogue, fit
+from rrr_utils.analyses.zoo import rival_scores, robustness
 from rrr_utils.analyses.zoo.confounded_data import World, world
 from rrr_utils.analyses.zoo.crowds import Crowd
 from rrr_utils.common import progress
 from rrr_utils.common.names import MEASURES, TRAINED_ON
 from rrr_utils.common.seeds import integer
-from rrr_utils.datasets import splits as draws
+from rrr_utils.datasets import splits
 from rrr_utils.engine import weights
 from rrr_utils.explainers import LIME, Explainer, explain
 from rrr_utils.masks.prepared import Prepared
 from rrr_utils.networks.network import Network
-from rrr_utils.scoring import partial_results as pieces
-from rrr_utils.tables import parquet as tables
+from rrr_utils.scoring import partial_results
+from rrr_utils.tables import parquet
 from rrr_utils.training import checkpoints
 from rrr_utils.training import fit as training
 from rrr_utils.training.runs import Run, training_data
@@ -107,7 +105,7 @@ def measure_slice(
     Finished trainings, and finished groups of models, are kept under ``folder``, so that an interrupted slice goes on
     where it was. The weights of a group are deleted once it is measured.
     """
-    pieces.keep(folder, slice_.run, (), slice=slice_, explainers=asked)
+    partial_results.keep(folder, slice_.run, (), slice=slice_, explainers=asked)
     parts: dict[str, list[pd.DataFrame]] = {name: [] for name in TABLES}
     for tie in progress.track(slice_.ties, f"zoo of {data.name}"):
         place = folder / f"tie-{round(100 * tie):03d}"
@@ -116,10 +114,10 @@ def measure_slice(
             tied = world(data, slice_.source, slice_.options, tie, slice_.study_seed)
             states = trained(slice_, tied, slice_.members(), place)
             for name, rows in zip(TABLES, measure(slice_, tied, states, asked), strict=True):
-                tables.write(rows, files[name], name)
+                parquet.write(rows, files[name], name)
         shutil.rmtree(place, ignore_errors=True)
         for name in TABLES:
-            parts[name].append(tables.read(files[name], name))
+            parts[name].append(parquet.read(files[name], name))
     models, maps = (pd.concat(parts[name], ignore_index=True) for name in TABLES)
     return models, maps
 
@@ -168,7 +166,7 @@ def _train(slice_: Slice, network: Network, data: training.TrainingData, member:
     def keep(epoch: int) -> None:
         checkpoints.write(checkpoints.path(folder, epoch), weights.take(network.model, layers))
 
-    fitting.fit(*start, catalogue.remedy(member.trained_on), folder, keep=keep, **own)
+    fit.fit(*start, catalogue.remedy(member.trained_on), folder, keep=keep, **own)
 
 
 def measure(
@@ -210,15 +208,15 @@ def measure(
         for place, row in enumerate(shared):
             same = pd.DataFrame({**row, "explainer": each.name, "variant": RANDOMISED, **missing})[few]
             parts.append(same.assign(score=metric.score(masks[few], maps[place])))
-    return models, pd.concat(parts, ignore_index=True)[tables.SCHEMAS["zoo_maps"].names]
+    return models, pd.concat(parts, ignore_index=True)[parquet.SCHEMAS["zoo_maps"].names]
 
 
 def _measures(maps: NDArray, signed: NDArray, masks: NDArray) -> dict[str, NDArray[np.float64]]:
     return {
         "score": metric.score(masks, maps),
-        "signed": measures.signed_score(masks, signed),
-        **{name: rival(masks, maps) for name, rival in measures.RIVALS.items()},
-        "box": metric.score(measures.boxes(masks), maps),
+        "signed": rival_scores.signed_score(masks, signed),
+        **{name: rival(masks, maps) for name, rival in rival_scores.RIVALS.items()},
+        "box": metric.score(rival_scores.boxes(masks), maps),
     }
 
 
@@ -228,14 +226,14 @@ def _curves(
     def predict(images: NDArray[np.float32]) -> NDArray[np.float32]:
         return stack(images, [place])[0]
 
-    areas = measures.insertion_deletion(
+    areas = rival_scores.insertion_deletion(
         predict, pictures, labels, maps, stack.network.neutral, ids, steps=slice_.steps, seed=slice_.study_seed
     )
     return dict(zip(("insertion", "deletion"), areas, strict=True))
 
 
 def _models(slice_: Slice, tied: World, states: States, stack: Crowd) -> pd.DataFrame:
-    right = outcomes.accuracies(stack, tied, slice_.study_seed)
+    right = robustness.accuracies(stack, tied, slice_.study_seed)
     places = tied.data.where("test")
     labels = tied.data.labels[places]
     logits = stack(tied.data.images[places]).astype(np.float64)
@@ -253,8 +251,8 @@ def _models(slice_: Slice, tied: World, states: States, stack: Crowd) -> pd.Data
             "group": slice_.group(tied.tie),
             "training": f"{slice_.group(tied.tie)}/{member.name}",
             "model": slice_.model(tied.tie, member, epoch),
-            "seen": " ".join(outcomes.TRAINED[member.trained_on]),
-            "known_tie": outcomes.known_tie(member.trained_on, tied.tie, len(tied.data.classes)),
+            "seen": " ".join(robustness.TRAINED[member.trained_on]),
+            "known_tie": robustness.known_tie(member.trained_on, tied.tie, len(tied.data.classes)),
             "classes": len(tied.data.classes),
             "n": len(places),
             **{f"accuracy_{variant}": float(values[place]) for variant, values in right.items()},
@@ -264,7 +262,7 @@ def _models(slice_: Slice, tied: World, states: States, stack: Crowd) -> pd.Data
             "weights": checkpoints.digest(state.values())[:16],
         }
         rows.append(slice_.run.label(pd.DataFrame([row]), member.seed).assign(trained_on=member.trained_on))
-    return pd.concat(rows, ignore_index=True)[tables.SCHEMAS["zoo_models"].names]
+    return pd.concat(rows, ignore_index=True)[parquet.SCHEMAS["zoo_models"].names]
 
 
 def _maps(
@@ -287,7 +285,7 @@ def _some(data: training.TrainingData, count: int, seed: int) -> training.Traini
     """Return ``count`` training images (0: all), balanced by class; fewer are a part of more."""
     if not count or count >= len(data.ids):
         return data
-    places = draws.balanced(data.ids, data.labels, count, seed, "zoo")
+    places = splits.balanced(data.ids, data.labels, count, seed, "zoo")
     ids = [data.ids[place] for place in places]
     return training.TrainingData(data.images[places], data.masks[places], np.asarray(data.labels)[places], ids)
 

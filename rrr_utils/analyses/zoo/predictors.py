@@ -8,15 +8,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rrr_utils.analyses.zoo import hypotheses as hypo
-from rrr_utils.analyses.zoo import statistics as stat
+from rrr_utils.analyses.zoo import hypotheses, statistics
 from rrr_utils.common import seeds
-from rrr_utils.tables import parquet as tables
+from rrr_utils.tables import parquet
 
 # A common cohort of fewer images decides nothing.
 LEAST_COMMON = 20
 # What less of is expected to mean a more robust model: predictors and outcomes are turned, so that more is better.
-_TURNED = ("entropy", "loss", "accuracy_removed", "deletion", hypo.KNOWN, "removed")
+_TURNED = ("entropy", "loss", "accuracy_removed", "deletion", hypotheses.KNOWN, "removed")
 
 
 @dataclass(frozen=True)
@@ -31,18 +30,18 @@ class Zoo:
     predictors: pd.DataFrame
     outcomes: pd.DataFrame
     maps: pd.DataFrame = field(repr=False)
-    resamples: int = stat.RESAMPLES
+    resamples: int = statistics.RESAMPLES
 
     def eligible(self, outcome: str) -> pd.Series:
         """Return which models count for an outcome: it exists in their data, and they were not trained on it."""
         return self.outcomes[outcome].notna()
 
-    def cells(self, outcome: str, over: str = "groups") -> tuple[stat.Cell, ...]:
+    def cells(self, outcome: str, over: str = "groups") -> tuple[statistics.Cell, ...]:
         """Return the models that are compared for an outcome: of each group, or of each kind inside each group."""
         where = np.flatnonzero(self.eligible(outcome))
         rows = self.models.iloc[where]
         kinds = rows["trained_on"].tolist() if over == "kinds" else None
-        found = stat.cells(rows["group"].tolist(), rows["training"].tolist(), kinds)
+        found = statistics.cells(rows["group"].tolist(), rows["training"].tolist(), kinds)
         # Two trainings tell nothing of a rank.
         return tuple(cell._replace(places=where[cell.places]) for cell in found if len(np.unique(cell.trainings)) > 2)
 
@@ -55,13 +54,13 @@ def read(folder: Path | str) -> Zoo:
             f"There is no zoo in {folder}. Run `make study STUDY=zoo` and `make publish STUDY=zoo`."
         )
     models, maps = (
-        pd.concat([tables.read(place / f"{name}.parquet", name) for place in places], ignore_index=True)
+        pd.concat([parquet.read(place / f"{name}.parquet", name) for place in places], ignore_index=True)
         for name in ("zoo_models", "zoo_maps")
     )
     return of(models, maps)
 
 
-def of(models: pd.DataFrame, maps: pd.DataFrame, resamples: int = stat.RESAMPLES) -> Zoo:
+def of(models: pd.DataFrame, maps: pd.DataFrame, resamples: int = statistics.RESAMPLES) -> Zoo:
     """Return the zoo of the two tables."""
     models = models.reset_index(drop=True)
     return Zoo(models, _predictors(models, maps), _outcomes(models), maps, resamples)
@@ -79,23 +78,23 @@ def turned(name: str) -> bool:
 def _predictors(models: pd.DataFrame, maps: pd.DataFrame) -> pd.DataFrame:
     columns: dict[str, NDArray[np.float64]] = {
         "test_accuracy": models["accuracy_original"].to_numpy(float),
-        hypo.KNOWN: models["known_tie"].to_numpy(float),
-        **{name: models[name].to_numpy(float) for name in hypo.PLAIN[1:]},
+        hypotheses.KNOWN: models["known_tie"].to_numpy(float),
+        **{name: models[name].to_numpy(float) for name in hypotheses.PLAIN[1:]},
     }
     for explainer in maps["explainer"].drop_duplicates():
-        for measure in hypo.MEASURES:
+        for measure in hypotheses.MEASURES:
             values, right = matrix(maps, models, explainer, measure)
             for cohort, counted in cohorts(models, right).items():
                 columns[f"{explainer}/{measure}/{cohort}"] = means(values, counted)
-    randomised = maps[maps["variant"] == hypo.RANDOMISED]
+    randomised = maps[maps["variant"] == hypotheses.RANDOMISED]
     for explainer in randomised["explainer"].drop_duplicates():
         for measure in ("score", "above"):
-            values, right = matrix(maps, models, explainer, measure, hypo.RANDOMISED)
-            columns[f"{hypo.RANDOMISED}/{explainer}/{measure}/all"] = means(values, np.ones_like(right))
-            columns[f"{hypo.RANDOMISED}/{explainer}/{measure}/own"] = means(values, right)
+            values, right = matrix(maps, models, explainer, measure, hypotheses.RANDOMISED)
+            columns[f"{hypotheses.RANDOMISED}/{explainer}/{measure}/all"] = means(values, np.ones_like(right))
+            columns[f"{hypotheses.RANDOMISED}/{explainer}/{measure}/own"] = means(values, right)
     order = seeds.generator("shuffled models").permutation(len(models))
     for explainer in maps["explainer"].drop_duplicates():
-        columns[f"{hypo.SHUFFLED}/{explainer}/above/own"] = columns[f"{explainer}/above/own"][order]
+        columns[f"{hypotheses.SHUFFLED}/{explainer}/above/own"] = columns[f"{explainer}/above/own"][order]
     found = pd.DataFrame(columns, index=models.index)
     return found * [-1.0 if turned(name) else 1.0 for name in columns]
 
@@ -103,7 +102,7 @@ def _predictors(models: pd.DataFrame, maps: pd.DataFrame) -> pd.DataFrame:
 def _outcomes(models: pd.DataFrame) -> pd.DataFrame:
     seen = models["seen"].str.split()
     found: dict[str, pd.Series] = {}
-    for background in hypo.CHANGES:
+    for background in hypotheses.CHANGES:
         there = ~seen.map(lambda names, background=background: background in names)
         found[background] = models[f"accuracy_{background}"].where(there)
         found[f"drop_{background}"] = models["accuracy_original"] - found[background]

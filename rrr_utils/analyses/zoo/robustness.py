@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from rrr_utils.analyses.zoo import object_removal as fills
+from rrr_utils.analyses.zoo import object_removal
 from rrr_utils.analyses.zoo.confounded_data import World
 from rrr_utils.common.choices import one_of
 from rrr_utils.common.names import CHANGES
@@ -41,7 +41,7 @@ def changed(world: World, places: NDArray[np.int64], variant: str, seed: int) ->
     if variant == "removed":
         pictures, masks = np.array(world.data.images[places]), np.asarray(world.data.masks[places])
         some = ~masks.reshape(len(masks), -1).all(axis=1)
-        pictures[some] = fills.without_objects(pictures[some], masks[some])
+        pictures[some] = object_removal.without_objects(pictures[some], masks[some])
         return pictures
     return shift.change_background(world.data, places, variant, seed)
 
