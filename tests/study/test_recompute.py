@@ -12,7 +12,7 @@ import pytest
 import tiny_study
 
 from rrr_utils.common import paths
-from rrr_utils.study import job_state, jobs, recompute, row_jobs, run_notebook, worker
+from rrr_utils.study import compared_outputs, job_state, jobs, recompute, row_jobs, run_notebook, worker
 from rrr_utils.study import study_file as study
 from rrr_utils.tables import parquet as tables
 
@@ -53,7 +53,8 @@ def published(tmp_path, monkeypatch):
     monkeypatch.setenv("RRR_ROOT", str(tmp_path))
     cells = []
     for job in jobs.of(study.load(path)):
-        cells.append("\n".join(f"{name} = {value!r}" for name, value in job.parameters.items()))
+        given = compared_outputs.defaults(job_state.template(job)) | job.parameters
+        cells.append("\n".join(f"{name} = {value!r}" for name, value in given.items()))
         template = nbformat.read(job_state.template(job), as_version=4)
         own = [cell for cell in template.cells if cell.cell_type == "code"]
         cells += [cell.source for cell in own if "parameters" not in cell.metadata.get("tags", [])]
@@ -272,7 +273,7 @@ def test_every_published_table_can_be_computed_again_or_it_is_said_why(clone, ev
         whole = studies[file.relative_to(base).parts[0]]
         if table.empty:
             assert file.name == "sweeps.parquet"
-            assert {entry.factors for entry in whole.analyses} == {(1,)}, "a single factor is not chosen"
+            assert {entry.options.factors for entry in whole.analyses} == {(1,)}, "a single factor is not chosen"
             counts["without rows"] += 1
             continue
         assert not table.duplicated(row_jobs.key(table, file.stem)).any(), file
