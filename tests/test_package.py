@@ -71,7 +71,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel):
     modules = {path.relative_to(PROJECT).as_posix() for path in (PROJECT / "rrr_utils").rglob("*.py")}
     assert modules <= set(inside)
     assert not [name for name in names if "test" in name.lower()]
-    assert wheel.stat().st_size < 500_000
+    assert wheel.stat().st_size < 600_000
 
 
 def test_importing_the_package_is_instant_and_pulls_no_framework(installed, tmp_path):

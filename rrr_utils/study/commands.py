@@ -112,10 +112,7 @@ def notebooks() -> int:
 @click.option("--seed", type=int, help="Draws the row; without it another one each time.")
 @click.option("--plan", is_flag=True, help="Say what it costs, and stop.")
 def recompute(study: Path, table: str | None, row: str | None, seed: int | None, plan: bool) -> int:
-    """Compute one row of a published table again; without TABLE list the tables.
-
-    Ends with 1 if the row differs, with 2 if nothing was computed.
-    """
+    """Compute a row of a published table again, or list them. Ends with 1 if it differs, with 2 without one."""
     from rrr_utils.study import recompute as recomputing
 
     asked = [f"--row={row}"] * (row is not None) + [f"--seed={seed}"] * (seed is not None) + ["--plan"] * plan
