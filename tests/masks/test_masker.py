@@ -142,7 +142,7 @@ def test_outlines_need_no_engine(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("name", "file"), [("deeplab", deeplab.FILE), ("mask_rcnn", mask_rcnn.FILE)])
 def test_the_line_in_the_error_fetches_the_file(tmp_path: Path, name: str, file: str) -> None:
     """The source that a missing file's error names brings a file of exactly that name into that folder."""
-    with pytest.raises(FileNotFoundError, match=f"fetch {name} '?{tmp_path}"):
+    with pytest.raises(FileNotFoundError, match=f"fetch {name} --into '?{tmp_path}/masks"):
         model_files.locate(None, tmp_path, file, name)
     source = sources.load()[name]
     assert (source.into, [entry.name for entry in source.files]) == ("masks", [file])

@@ -10,7 +10,8 @@ from numpy.testing import assert_allclose
 from pandas.testing import assert_frame_equal
 from statsmodels.stats import contingency_tables, proportion
 
-from rrr_utils import seeds, statistics
+from rrr_utils import statistics
+from rrr_utils.common import seeds
 from rrr_utils.statistics import intervals
 
 KEY = {"study": "s", "data": "d", "network": "n"}
