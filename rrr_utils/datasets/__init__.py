@@ -15,7 +15,7 @@ __all__ = ["Dataset", "NoOutline", "Record", "open_dataset"]
 def open_dataset(source: str, data_dir: Path | str | None = None, options: Mapping[str, Any] | None = None) -> Dataset:
     """Return the data set ``source``, found in ``data_dir`` (``$RRR_DATA_DIR``).
 
-    ``source`` is one of :data:`rrr_utils.common.names.SOURCES`, or ``package.module:Name``, a function of one's own
+    ``source`` is one of ``rrr_utils.common.names.SOURCES``, or ``package.module:Name``, a function of one's own
     from ``data_dir`` and options to a :class:`Dataset`.
 
     Only names are read; images and outlines are decoded when asked for. The options of a source are the fields of its

@@ -18,7 +18,7 @@ __all__ = ["Found", "Masker", "open_masker"]
 def open_masker(source: str, dataset: "Dataset", data_dir: Path | str | None = None, **options: Any) -> Masker:
     """Return the masker ``source``, ready for the records of ``dataset``.
 
-    ``source`` is one of :data:`rrr_utils.common.names.MASKERS`, or ``package.module:Name``, a :class:`Masker` of one's
+    ``source`` is one of ``rrr_utils.common.names.MASKERS``, or ``package.module:Name``, a :class:`Masker` of one's
     own. Its options are what its constructor takes behind the data set and the folder of data.
     A network's file is looked for in ``data_dir / "masks"``, or where the option ``model`` says. Everything
     that can be known beforehand is checked here, so that no run stops half-way: an unknown source or option,

@@ -143,7 +143,7 @@ def build(
     Parameters
     ----------
     name
-        One of :data:`rrr_utils.common.names.NETWORKS`, or ``package.module:Name``, a function of one's own that takes
+        One of ``rrr_utils.common.names.NETWORKS``, or ``package.module:Name``, a function of one's own that takes
         the other parameters by name and returns a :class:`Network`; its layers have the same names every time, because
         checkpoints know weights by them.
     classes

@@ -18,7 +18,7 @@ def plan(path: Path, at_once: int = 0, threads: int = 1) -> int:
     """Print the jobs of the study in the file ``path``, what is done, and what each costs; return 0.
 
     ``at_once`` notebooks run at a time, each with so many ``threads``; 0 stands for one for each core. Raises
-    ``StudyError`` as :func:`rrr_utils.study.study_file.load` does.
+    ``StudyError`` as :func:`rrr_utils.study.load` does.
     """
     slots = _slots(at_once, threads)
     _print_plan(study_file.load(path), slots, threads)

@@ -70,7 +70,7 @@ class Stage:
 class Model:
     """One network entry: an architecture at a size, its start weights, and how it is trained.
 
-    ``architecture`` may be one's own, ``package.module:Name``: see :func:`rrr_utils.networks.network.build`.
+    ``architecture`` may be one's own, ``package.module:Name``: see :func:`rrr_utils.networks.build`.
     ``head`` is stage 1, the head alone on frozen features; without it (a network from scratch) training
     starts with ``tuning``. Among the strategies, ``head`` asks for the scores of stage 1 itself; a network with no
     other strategy needs no ``tuning``. ``units`` is the width of the head's hidden layer, by default the

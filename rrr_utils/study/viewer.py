@@ -266,7 +266,7 @@ def write(path: Path, out: Path, data: str | None = None, network: str | None = 
     """Write the viewer of the run of the study in the file ``path`` to ``out``.
 
     By default it shows the study's first data set and the first network that is trained on it, on six test images.
-    Raises as :func:`gather` and :func:`rrr_utils.study.study_file.load` do.
+    Raises as :func:`gather` and :func:`rrr_utils.study.load` do.
     """
     shown = gather(study_file.load(path), images, data, network)
     files.write_text(out, html(shown, out.stem))
