@@ -5,13 +5,10 @@ import copy
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import Any
 
 from rrr_utils.common import registry
-
-if TYPE_CHECKING:
-    from rrr_utils.study.source_tree import Module
 
 _NAMING = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.ExceptHandler, ast.MatchAs, ast.MatchStar)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
@@ -19,6 +16,22 @@ _MODULE_NAME = re.compile(r"\brrr_utils(\.\w+)+")
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 # What a mapping is annotated with whose members are looked up by words that a job names, and by no others.
 REGISTRY = "Registry"
+
+
+@dataclass
+class Module:
+    """A module: its statements by the names that they bind, and what it imports.
+
+    ``effects`` are statements that bind nothing and run when the module is loaded; ``imports`` are dotted names by the
+    names that they are bound to; ``registering`` are definitions whose decorators may do more than decorate.
+    """
+
+    name: str
+    statements: dict[str, list[ast.stmt]] = field(default_factory=dict)
+    effects: list[ast.stmt] = field(default_factory=list)
+    imports: dict[str, str] = field(default_factory=dict)
+    registering: set[str] = field(default_factory=set)
+    homes: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -30,7 +43,7 @@ class Meaning:
     texts: frozenset[str]
 
 
-def meaning(nodes: Iterable[ast.stmt], module: "Module") -> Meaning:
+def meaning(nodes: Iterable[ast.stmt], module: Module) -> Meaning:
     """Return what the statements ``nodes`` of ``module`` do.
 
     Comments, docstrings, layout, type hints of functions and imports do not count; a name that stands for something
@@ -68,7 +81,7 @@ def named(text: str) -> str | None:
 class _Canonical(ast.NodeTransformer):
     """Rewrites a definition so that only what it does remains, and notes what it refers to."""
 
-    def __init__(self, module: "Module") -> None:
+    def __init__(self, module: Module) -> None:
         self.module = module
         self.refers: list[str] = []
         self.texts: set[str] = set()

@@ -11,9 +11,9 @@ from typing import Any
 
 from rrr_utils.common import files
 from rrr_utils.study import definitions, source_tree
-from rrr_utils.study.definitions import Meaning
+from rrr_utils.study.definitions import Meaning, Module
 from rrr_utils.study.executed_notebook import PARAMETERS
-from rrr_utils.study.source_tree import ALL, EFFECTS, Module, Place
+from rrr_utils.study.source_tree import ALL, EFFECTS, Place
 
 PACKAGE = Path(__file__).resolve().parents[1]
 # Where things lie, how far a run is and what to install can reach no number: what is read counts by its content.

@@ -2,11 +2,11 @@
 
 import ast
 import functools
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from rrr_utils.study import definitions
-from rrr_utils.study.definitions import Meaning, bound, is_docstring, is_for_types, note_import
+from rrr_utils.study.definitions import Meaning, Module, bound, is_docstring, is_for_types, note_import
 
 # These change nothing but the name that they decorate. Any other decorator may register it somewhere, so what it
 # decorates counts as soon as its module is loaded.
@@ -18,22 +18,6 @@ _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _BLOCKS = (ast.If, ast.Try, ast.For, ast.While, ast.With)
 # A module as a whole, and what runs when it is loaded.
 ALL, EFFECTS = "*", "on loading"
-
-
-@dataclass
-class Module:
-    """A module: its statements by the names that they bind, and what it imports.
-
-    ``effects`` are statements that bind nothing and run when the module is loaded; ``imports`` are dotted names by the
-    names that they are bound to; ``registering`` are definitions whose decorators may do more than decorate.
-    """
-
-    name: str
-    statements: dict[str, list[ast.stmt]] = field(default_factory=dict)
-    effects: list[ast.stmt] = field(default_factory=list)
-    imports: dict[str, str] = field(default_factory=dict)
-    registering: set[str] = field(default_factory=set)
-    homes: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
