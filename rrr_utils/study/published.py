@@ -118,11 +118,12 @@ def narrowed(job: Job, left: Sequence[str]) -> Job:
 
 def commit() -> str:
     """Return the commit of the project's folder, with a word if it was changed since; "" outside a repository."""
-    told = [
-        subprocess.run(["git", *asked], cwd=paths.root(), capture_output=True, text=True)
-        for asked in (("rev-parse", "HEAD"), ("status", "--porcelain", "--untracked-files=no"))
-    ]
-    if any(each.returncode for each in told):
+    try:
+        told = [
+            subprocess.run(["git", *asked], cwd=paths.root(), capture_output=True, text=True, check=True)
+            for asked in (("rev-parse", "HEAD"), ("status", "--porcelain", "--untracked-files=no"))
+        ]
+    except (OSError, subprocess.CalledProcessError):
         return ""
     return told[0].stdout.strip() + (" with changes" if told[1].stdout.strip() else "")
 
