@@ -135,7 +135,7 @@ def test_the_command_says_what_it_costs(clone, capsys):
         assert message in capsys.readouterr().err
     assert recompute.main([demo]) == 0
     said = capsys.readouterr().out
-    assert "7 tables: 3 of figures; 1 of fine-tuning; 1 of masking; 2 of scoring." in said
+    assert "8 tables: 3 of figures; 1 of fine-tuning; 1 of masking; 3 of scoring." in said
     assert "history.parquet: 234 rows by seed, trained_on, split, epoch\n" in said
 
 
