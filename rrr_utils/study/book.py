@@ -84,7 +84,7 @@ def book_of(plan: study_file.Study) -> int:
     shown = source / "book" / "published"
     whole = plan.name == WHOLE_BOOK
     for other in shown.iterdir() if not whole and shown.is_dir() else ():
-        if other.name != plan.name:
+        if other.is_dir() and other.name != plan.name:
             shutil.rmtree(other)
     _copy_notebooks(items, folder, shown / plan.name)
     _copy_tables(items, folder, source / "data" / "results" / plan.name)
