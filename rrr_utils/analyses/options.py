@@ -19,19 +19,13 @@ class Options:
         Whether it opens the data set itself, beside the prepared images.
     networks
         How many networks a seed are explained, for a plan.
-    trains
-        Whether it trains networks in the way in which its run was trained.
     afresh
-        Whether these see a part of the training images or changed ones alone.
+        Whether it trains networks of its own that see a part of the training images or changed ones alone.
     """
 
     notebook: ClassVar[str]
     opens_data: ClassVar[bool] = False
     networks: ClassVar[int] = 1
-
-    @property
-    def trains(self) -> bool:
-        return False
 
     @property
     def afresh(self) -> bool:

@@ -47,6 +47,31 @@ def balanced(ids: Sequence[str], labels: ArrayLike, n: int, seed: int, name: str
     return np.array(sorted(drawn), dtype=np.int64)
 
 
+def donors(
+    ids: Sequence[str],
+    labels: ArrayLike,
+    lenders: Sequence[str],
+    lender_labels: ArrayLike,
+    n: int,
+    seed: int,
+    *,
+    same: bool,
+) -> list[NDArray[np.int64]]:
+    """Return for each image the positions in ``lenders`` of ``n`` different images that lend it their backgrounds.
+
+    Of its own class, but never itself, with ``same``; else of other classes. Fewer where there are not so many. The
+    draw follows from (``seed``, image id) and the set of lenders; a larger ``n`` begins with the draw of a smaller one.
+    """
+    classes, theirs = np.asarray(labels), np.asarray(lender_labels)
+    order = np.array(sorted(range(len(lenders)), key=lenders.__getitem__), np.int64)
+    drawn = []
+    for name, label in zip(ids, classes, strict=True):
+        able = order[(theirs[order] == label) == same]
+        able = able[[lenders[place] != name for place in able]] if same else able
+        drawn.append(seeds.generator(seed, "donors", same, name).permutation(able)[:n])
+    return drawn
+
+
 def _shuffled(ids: Sequence[str], members: NDArray[np.bool_], seed: int, name: str) -> NDArray[np.int64]:
     """Return the positions of ``members`` in an order that follows from each id alone."""
     positions = np.flatnonzero(members)

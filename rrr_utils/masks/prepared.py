@@ -13,11 +13,12 @@ import pandas as pd
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
-from rrr_utils import datasets, masks
+from rrr_utils import datasets, masks, metric
 from rrr_utils.common import files, progress
 from rrr_utils.common import files as sources
 from rrr_utils.datasets import images
 from rrr_utils.datasets import splits as draws
+from rrr_utils.masks import centre_blob
 from rrr_utils.tables import parquet
 
 TABLE = "masks.parquet"
@@ -185,6 +186,7 @@ def _masked(
             "objects": 0,
             "status": "ok",
             "note": "",
+            "blob": float("nan"),
         }
         rows.append(row)
         try:
@@ -201,6 +203,8 @@ def _masked(
         if not all(mask.any() for mask in small.values()):
             row["status"] = "no object"
             continue
+        largest = small[max(small)][None]
+        row["blob"] = float(metric.score(largest, centre_blob.gaussian(largest))[0])
         if found.mask.all():
             row["note"] = _join(str(row["note"]), "the mask covers the whole image")
         other = dataset.shifted(record)

@@ -51,6 +51,7 @@ def by_checkpoint(
     make: "Callable[[Stack, list[int]], Sequence[pd.DataFrame]]",
     *,
     start_is_scored: bool = False,
+    kind: str = "",
     **settings: Any,
 ) -> pd.DataFrame:
     """Return the rows of the table ``name`` at every seed and epoch of a run, each checkpoint a piece.
@@ -62,6 +63,8 @@ def by_checkpoint(
         without the columns that name the run.
     start_is_scored
         Whether epoch 0 is not computed: it is the last epoch of stage 1, and its rows are those of that run's table.
+    kind
+        The name of the pieces, where a table has several; default: the table's.
     settings
         The arguments that the rows depend on, see :func:`keep`.
 
@@ -71,9 +74,10 @@ def by_checkpoint(
         If the table of stage 1 is missing and ``start_is_scored``.
     """
     computed = [epoch for epoch in epochs if epoch or not start_is_scored]
-    found = {(seed, epoch): run.piece(seed, f"{name}-{epoch:02d}") for seed in seeds for epoch in computed}
+    kind = kind or name
+    found = {(seed, epoch): run.piece(seed, f"{kind}-{epoch:02d}") for seed in seeds for epoch in computed}
     for seed in seeds:
-        keep(run.pieces(seed, name), run, [seed], **settings)
+        keep(run.pieces(seed, kind), run, [seed], **settings)
     if not all(file.exists() for file in found.values()):
         for members, stack in run.stacks(seeds, computed):
             for (seed, epoch), rows in zip(members, make(stack, [epoch for _, epoch in members]), strict=True):

@@ -68,13 +68,17 @@ def score_run(
     n: int,
     study_seed: int,
     start_is_scored: bool = False,
+    table: str = "scores",
+    kind: str = "scores",
 ) -> pd.DataFrame:
     """Score the fixed cohort, ``n`` images of each split, at every seed and epoch of a run: rows of the scores table.
 
     A few images at a time go through all checkpoints, so that what these share is computed once and memory does not
     grow with the number of images. Finished images are kept in the run's folder, so that an interrupted scoring goes
     on where it was. With ``start_is_scored`` epoch 0 is not computed: it is the last epoch of stage 1, and its rows are
-    those of that run's scores. An explainer with a ``control`` leans on the first of ``epochs``, each seed on its own.
+    those of that run's ``table``. An explainer with a ``control`` leans on the first of ``epochs``, each seed on its
+    own. ``kind`` names the pieces on disk.
+
     Raises ``FileNotFoundError`` where rows of stage 1 are missing, and ``ValueError`` where they were made by other
     explainers.
     """
@@ -85,7 +89,7 @@ def score_run(
     ]
 
     def piece(seed: int, epoch: int, split: str, start: int) -> Path:
-        return run.piece(seed, f"scores-{epoch:02d}-{split}-{start:04d}")
+        return run.piece(seed, f"{kind}-{epoch:02d}-{split}-{start:04d}")
 
     computed = [epoch for epoch in epochs if epoch or not start_is_scored]
     checkpoints = [(seed, epoch) for seed in seeds for epoch in computed]
@@ -93,7 +97,7 @@ def score_run(
     first = epochs[0] if any(each.control for each in asked) else None
     for seed in seeds:
         given = {"explainers": asked, "splits": splits, "n": n, "study_seed": study_seed, "first": first}
-        partial_results.keep(run.pieces(seed, "scores"), run, [seed], **given)
+        partial_results.keep(run.pieces(seed, kind), run, [seed], **given)
     if not all(piece(*member, split, start).exists() for member in checkpoints for split, start, _ in blocks):
         for members, stack in run.stacks(seeds, computed, first):
             for split, start, places in progress.track(blocks, f"scores of {run.network}"):
@@ -107,7 +111,7 @@ def score_run(
     for seed in seeds:
         for epoch in epochs:
             if epoch not in computed:
-                parts.append(_start(run, asked, seed))
+                parts.append(_start(run, asked, seed, table))
                 continue
             for split in splits:
                 found = [
@@ -120,14 +124,51 @@ def score_run(
                 parts += [
                     rows.iloc[where[number]] for number in range(len(asked)) for rows, where in zip(found, shares)
                 ]
-    return pd.concat(parts, ignore_index=True)
+    return pd.concat(parts, ignore_index=True) if parts else parquet.empty(table)
 
 
-def _start(run: Run, asked: Sequence[Explainer], seed: int) -> pd.DataFrame:
+def score_ends(
+    run: Run,
+    data: Prepared,
+    ends: Sequence[Mapping[str, Any]],
+    seeds: Sequence[int],
+    epochs: Sequence[int],
+    *,
+    start_is_scored: bool = False,
+) -> pd.DataFrame:
+    """Score test images at the first and the last of ``epochs``: rows of the end_scores table.
+
+    Each of ``ends`` names an explainer, its options, and how many ``images`` it is asked about, a balanced draw (a
+    larger one contains a smaller); all without it. See :func:`score_run` for all else.
+    """
+    parts = []
+    for settings in ends:
+        n = settings.get("images", len(data.ids))
+        asked = explainers([{name: value for name, value in settings.items() if name != "images"}], run.study_seed)
+        rows = score_run(
+            run,
+            data,
+            asked,
+            seeds,
+            list(dict.fromkeys((epochs[0], epochs[-1]))),
+            splits=("test",),
+            n=n,
+            study_seed=run.study_seed,
+            start_is_scored=start_is_scored,
+            table="end_scores",
+            kind=f"ends_{asked[0].name}",
+        )
+        parts.append(rows)
+    return pd.concat(parts, ignore_index=True) if parts else parquet.empty("end_scores")
+
+
+def _start(run: Run, asked: Sequence[Explainer], seed: int, table: str) -> pd.DataFrame:
     """Return the rows of a run's epoch 0, which are those of the last epoch of stage 1."""
-    file = run.stage1().folder / "scores.parquet"
-    rows = parquet.read(file, "scores")
+    file = run.stage1().folder / f"{table}.parquet"
+    rows = parquet.read(file, table)
     rows = rows[(rows["seed"] == seed) & (rows["epoch"] == run.head_epochs)]
+    if table == "end_scores":
+        rows = rows[rows["explainer"].isin([each.name for each in asked])]
     made = list(dict.fromkeys(zip(rows["explainer"], rows["protocol"], rows["design"], rows["samples"])))
     wanted = [(each.name, each.protocol, each.design, each.samples) for each in asked]
     if made != wanted:

@@ -5,7 +5,7 @@ import importlib
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from rrr_utils.common import memory_limits
@@ -112,31 +112,57 @@ def training(data: Data, model: Model, stage: Stage, strategy: str, seeds: int) 
 
 
 def scoring(data: Data, model: Model, what: Scoring, strategy: str, epochs: int, seeds: int) -> Cost:
-    """Return the cost of every explainer on the cohort at every scored epoch, and of all changed backgrounds.
+    """Return the cost of every explainer on its images at every scored epoch, and of all changed backgrounds.
 
     Passes are those that are asked for; the seconds know that blocks which the checkpoints share run once.
     """
-    pictures = what.images * len(what.splits)
+    tested = round(images_of(data) * data.test_share)
+    parts = [
+        _explained(
+            model, what.explainers, what.images * len(what.splits), strategy, epochs, len(what.curve_seeds) or seeds
+        ),
+        # As they are, twice: for the accuracies behind changed backgrounds, and for the answers.
+        _explained(model, (), 0, strategy, epochs, seeds, tested * (2 + len(what.backgrounds))),
+    ]
+    for each in what.ends:
+        settings = {name: value for name, value in each.items() if name != "images"}
+        pictures = min(each.get("images", tested), tested)
+        parts.append(_explained(model, (settings,), pictures, strategy, min(epochs, 2), seeds))
+    if what.donors:
+        lent = min(what.donors.images or tested, tested) * (what.donors.other + what.donors.same)
+        shown = tested * (3 + len(what.backgrounds)) + lent
+        parts.append(_explained(model, (), 0, strategy, 1, seeds, shown))
+    return Cost(*(sum(getattr(part, each.name) for part in parts) for each in fields(Cost)))
+
+
+def _explained(
+    model: Model,
+    explainers: Sequence[Mapping[str, Any]],
+    pictures: int,
+    strategy: str,
+    epochs: int,
+    seeds: int,
+    shown: int = 0,
+) -> Cost:
+    """Return the cost of explaining ``pictures``, and of a pass of each of ``shown``, at every epoch and seed."""
     checkpoints = epochs * seeds
     frozen = frozen_share(model, strategy)
     held = max(memory_limits.nbytes("RRR_STACK_GB"), 1)
     stacks = min(math.ceil(checkpoints * trained_weights(model, strategy) * 4 / held), checkpoints)
     # What a pass costs at each checkpoint, of the whole network's.
     shared = 1 - frozen + frozen * stacks / max(checkpoints, 1)
-    each, whole, apart = explaining(model, what.explainers, pictures, checkpoints, shared)
+    each, whole, apart = explaining(model, explainers, pictures, checkpoints, shared)
     # The first checkpoint of a seed is asked about more where it serves the others as control.
-    asked = [_made(each) for each in what.explainers if own(each["name"]) is None]
+    asked = [_made(each) for each in explainers if own(each["name"]) is None]
     more = [max(each.control - each.samples, 0) for each in asked]
     once = sum(count / _faster(model, each) for count, each in zip(more, asked, strict=True))
-    backgrounds = round(images_of(data) * data.test_share) * (2 + len(what.backgrounds))
-    passes = (pictures * each + backgrounds) * checkpoints + pictures * sum(more) * seeds
     return Cost(
-        passes=passes,
+        passes=(pictures * each + shown) * checkpoints + pictures * sum(more) * seeds,
         seconds=apart
         + pass_seconds(model)
         * speed_of(model).engine
-        * (checkpoints * (pictures * whole + backgrounds * shared) + pictures * once * seeds),
-        disk=200 * pictures * checkpoints * len(what.explainers),
+        * (checkpoints * (pictures * whole + shown * shared) + pictures * once * seeds),
+        disk=200 * pictures * checkpoints * len(explainers),
     )
 
 

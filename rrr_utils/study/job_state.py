@@ -21,7 +21,7 @@ def provenance(job: Job, folder: Path, elsewhere: Mapping[str, Any] = _NOTHING) 
 
     Raises ``NotDone`` as :func:`inputs_of` does. Inputs and code are hashed, so whoever needs it twice keeps it.
     """
-    return stamps.provenance(template(job), job.parameters, inputs_of(job, folder, elsewhere))
+    return stamps.provenance(template(job), job.settings, inputs_of(job, folder, elsewhere))
 
 
 def why_not_done(
@@ -67,7 +67,7 @@ def template(job: Job) -> Path:
 
 def _places(job: Job) -> dict[str, Path]:
     """Return where the real data and weights are that ``job`` reads."""
-    parameters = job.parameters
+    parameters = job.settings
     found: dict[str, Path] = {}
     base = paths.data_dir() or paths.root() / "data" / "downloads"
     # It reads the data set itself; a zoo generates its images, or takes those that masking left.

@@ -1,5 +1,6 @@
 """The jobs of a study: which notebook runs with which parameters, after which others."""
 
+import dataclasses
 import functools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ _COSTS = {
     "remedies": analysis_costs.remedies,
     "infodisent": analysis_costs.infodisent,
 }
+# What names a run; its notebooks find out the rest.
+_PLACE = ("study", "data", "network", "strategy", "trained_on")
 # The notebook that reads the tables of a whole study.
 FIGURES = "04-figures"
 
@@ -30,7 +33,8 @@ class Job:
 
     ``folder`` is relative to the study's folder in the runs ("" for the study itself); ``parameters`` are the
     notebook's flat parameters; ``needs`` are the names of the jobs whose results it reads; ``outputs`` are the
-    files and folders that it promises, relative to ``folder``.
+    files and folders that it promises, relative to ``folder``. ``trained`` is how the run was trained that it reads,
+    which its notebook learns from the run's folder.
     """
 
     kind: str
@@ -39,6 +43,7 @@ class Job:
     parameters: Mapping[str, Any]
     outputs: tuple[str, ...]
     needs: tuple[str, ...] = ()
+    trained: Mapping[str, Any] = field(default_factory=dict)
     # Asked for when a plan is printed: it imports NumPy, which listing the jobs of a study does without.
     estimate: Callable[[], costs.Cost] = field(default=costs.Cost, compare=False)
 
@@ -46,6 +51,11 @@ class Job:
     def cost(self) -> costs.Cost:
         """What the job costs before it runs, an estimate."""
         return self.estimate()
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All that decides its results beside code and inputs: its own parameters, and how its run was trained."""
+        return {**self.trained, **self.parameters}
 
     @property
     def name(self) -> str:
@@ -160,7 +170,7 @@ def _fine_tuning(study: Study, data: Data, model: Model, trained_on: str, strate
             "study_seed": study.seed,
         },
         needs=needs,
-        outputs=("history.parquet", *(f"seed-{seed}/training" for seed in seeds)),
+        outputs=("run.json", "history.parquet", *(f"seed-{seed}/training" for seed in seeds)),
         estimate=partial(costs.training, data, model, stage, strategy, len(seeds)),
     )
 
@@ -169,7 +179,6 @@ def _scoring(
     study: Study, data: Data, model: Model, tuning: Job, epochs: tuple[int, ...], start: Job | None = None
 ) -> Job:
     """Return the job that scores the checkpoints of ``tuning``; epoch 0 is taken from ``start`` where that is given."""
-    same = ("study", "data", "network", "architecture", "strategy", "trained_on", "seeds", "size", "alpha", "units")
     scoring, seeds = model.scoring or study.scoring, model.seeds or study.seeds
     computed = [epoch for epoch in epochs if epoch or start is None]
     return Job(
@@ -177,19 +186,32 @@ def _scoring(
         notebook="03-scoring",
         folder=tuning.folder,
         parameters={
-            **{name: tuning.parameters[name] for name in (*same, "weights", "head_epochs", "study_seed")},
+            **{name: tuning.parameters[name] for name in (*_PLACE, "seeds")},
             "scored_epochs": list(epochs),
             "start_is_scored": start is not None,
             "images": scoring.images,
             "splits": list(scoring.splits),
             "explainers": [dict(explainer) for explainer in scoring.explainers],
             "backgrounds": list(scoring.backgrounds),
+            "curve_seeds": list(scoring.curve_seeds),
+            "ends": [dict(explainer) for explainer in scoring.ends],
+            "donors": dataclasses.asdict(scoring.donors) if scoring.donors else {},
         },
+        trained=_trained(tuning),
         # A stage 2 checkpoint holds the layers that were trained: the rest comes from stage 1.
         needs=(*tuning.needs, tuning.name, *((start.name,) if start else ())),
-        outputs=("scores.parquet", "shift.parquet", "answers.parquet", *(f"seed-{seed}/scoring" for seed in seeds)),
+        outputs=(
+            *("scores.parquet", "shift.parquet", "answers.parquet"),
+            *(("end_scores.parquet",) if scoring.ends else ()),
+            *(f"seed-{seed}/scoring" for seed in seeds),
+        ),
         estimate=partial(costs.scoring, data, model, scoring, tuning.parameters["strategy"], len(computed), len(seeds)),
     )
+
+
+def _trained(tuning: Job) -> dict[str, Any]:
+    """Return how a run was trained: what its folder says to the notebooks that read it."""
+    return {name: value for name, value in tuning.parameters.items() if name not in (*_PLACE, "seeds")}
 
 
 def _figures(study: Study, jobs: list[Job]) -> Job:
@@ -217,16 +239,13 @@ def _analysis(study: Study, entry: Analysis, jobs: list[Job]) -> Job:
     model = next(model for model in study.networks if model.name == entry.network)
     tuning = find(tuple(jobs), f"{'/'.join(entry.run)}/02-fine-tuning")
     raw = {"source": data.source, "options": dict(data.options)} if entry.options.opens_data else {}
-    same = ("study", "data", "network", "architecture", "strategy", "trained_on", "size", "alpha", "units", "weights")
-    if entry.options.trains:
-        raw |= {name: tuning.parameters[name] for name in ("epochs", "optimizer", "rate", "batch")}
     seeds = list(entry.seeds or tuning.parameters["seeds"])
     return Job(
         kind="analysis",
         notebook=entry.options.notebook,
         folder=tuning.folder,
         parameters={
-            **{name: tuning.parameters[name] for name in (*same, "head_epochs", "study_seed")},
+            **{name: tuning.parameters[name] for name in _PLACE},
             "seeds": seeds,
             "epoch": entry.epoch,
             "images": entry.images,
@@ -236,6 +255,7 @@ def _analysis(study: Study, entry: Analysis, jobs: list[Job]) -> Job:
             **entry.options.parameters(),
         },
         needs=(*tuning.needs, tuning.name),
+        trained=_trained(tuning),
         outputs=(entry.kind,),
         estimate=partial(_analysis_cost, data, model, entry, len(seeds)),
     )

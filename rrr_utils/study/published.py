@@ -55,7 +55,7 @@ def record(job: Job, folder: Path, results: Path) -> None:
 
 def published(job: Job, results: Path) -> dict[str, dict[str, Any]]:
     """Return what is recorded of the units of ``job`` that were made with its present parameters, by unit."""
-    own = _own(stamps.plain(job.parameters), job)
+    own = _own(stamps.plain(job.settings), job)
     return {
         unit: made_of
         for unit, made_of in _read(job, results).items()

@@ -114,23 +114,58 @@ def execute(notebook: Path, output: Path, parameters: Mapping[str, Any]) -> "Not
 
 
 def check_parameters(notebook: Path, parameters: Mapping[str, Any]) -> None:
-    """Raise ``ValueError``, with the nearest name, if ``notebook`` does not have one of ``parameters``."""
-    cells = files.read_json(notebook)["cells"]
-    tagged = [
-        "".join(cell["source"]) for cell in cells if executed_notebook.PARAMETERS in cell["metadata"].get("tags", [])
-    ]
-    known: list[str] = []
-    for node in ast.parse("\n".join(tagged)).body:
-        targets = (
-            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
-        )
-        known += [target.id for target in targets if isinstance(target, ast.Name)]
-    for name in parameters:
+    """Raise ``ValueError`` if ``notebook`` does not have one of ``parameters``, or if it is of another kind there.
+
+    The message has the nearest name, or what the notebook itself says of the parameter. A default of ``None`` takes
+    anything.
+    """
+    known = _defaults(notebook)
+    for name, value in parameters.items():
         if name not in known:
             raise ValueError(
-                f"{notebook.name} has no parameter `{name}`.{nearest(name, known)} "
+                f"{notebook.name} has no parameter `{name}`.{nearest(name, list(known))} "
                 f"Its parameters: {', '.join(known) or 'none'}. Nothing was run."
             )
+        default, words = known[name]
+        if not _like(value, default) and not (value is None and "None" in words):
+            raise ValueError(
+                f"`{name}` of {notebook.name} is: {words or 'not explained'}. It must be of the kind of {default!r}, "
+                f"but {value!r} was passed. Nothing was run."
+            )
+
+
+def _defaults(notebook: Path) -> dict[str, tuple[Any, str]]:
+    """Return the default of each parameter of a notebook, None where it is computed, and the comment behind it."""
+    found: dict[str, tuple[Any, str]] = {}
+    for cell in files.read_json(notebook)["cells"]:
+        if executed_notebook.PARAMETERS not in cell["metadata"].get("tags", []):
+            continue
+        source = "".join(cell["source"])
+        for node in ast.parse(source).body:
+            targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+            comment = source.splitlines()[(node.end_lineno or 1) - 1].partition("#")[2].strip()
+            for target in targets:
+                if isinstance(target, ast.Name):
+                    value = getattr(node, "value", None)
+                    with contextlib.suppress(ValueError, TypeError):
+                        found[target.id] = None, comment
+                        found[target.id] = ast.literal_eval(value or ast.Constant(None)), comment
+    return found
+
+
+def _like(value: Any, default: Any) -> bool:
+    """Return whether a value is of a default's kind: of a list of numbers, words or mappings, each of its values."""
+    if default is None:
+        return True
+    if isinstance(default, bool) or isinstance(value, bool):
+        return isinstance(value, bool) and isinstance(default, bool)
+    if isinstance(default, list | tuple):
+        # Whole numbers in a default's list do not say that fractions are wrong.
+        first = [float(each) if isinstance(each, int) and not isinstance(each, bool) else each for each in default[:1]]
+        return isinstance(value, list | tuple) and all(_like(each, like) for like in first for each in value)
+    if isinstance(default, float):
+        return isinstance(value, int | float)
+    return isinstance(value, Mapping if isinstance(default, dict) else type(default))
 
 
 def _explain(notebook: Path, source: "NotebookNode", failed: Path, error: Exception) -> str:

@@ -117,22 +117,55 @@ class Model:
 
 
 @dataclass(frozen=True)
+class Donors:
+    """How many test images of ``other`` classes, and of the ``same`` one, lend a test image their backgrounds.
+
+    ``images`` bounds how many test images are put before them; None: all.
+    """
+
+    other: int = 10
+    same: int = 5
+    images: int | None = None
+
+    def __post_init__(self) -> None:
+        at_least("other", self.other, 0)
+        at_least("same", self.same, 0)
+        at_least("images", 1 if self.images is None else self.images, 1)
+
+
+@dataclass(frozen=True)
 class Scoring:
-    """What is scored: which epochs, how many images of which split, by which explainers."""
+    """What is scored: which epochs, how many images of which split, by which explainers.
+
+    ``curve_seeds`` are those whose ``images`` are scored at every epoch; empty means all. ``ends`` are the explainers
+    of more test images at the first and the last epoch of every seed, each with its number of ``images``; all without
+    it. With ``donors`` every run is also asked before the backgrounds of several other test images.
+    """
 
     explainers: tuple[Mapping[str, Any], ...]
     epochs: tuple[int, ...]
     images: int = 50
     splits: tuple[str, ...] = ("train", "test")
     backgrounds: tuple[str, ...] = COMPOSED
+    curve_seeds: tuple[int, ...] = ()
+    ends: tuple[Mapping[str, Any], ...] = ()
+    donors: Donors | None = None
 
     def __post_init__(self) -> None:
         at_least("images", self.images, 1)
+        _different("curve_seeds", self.curve_seeds)
         several("splits", self.splits, ("train", "test"))
         several("backgrounds", self.backgrounds, BACKGROUNDS, empty=True)
         if not self.epochs or min(self.epochs) < 0:
             raise ValueError(f"`epochs` must be a list of epochs from 0, but {list(self.epochs)} was passed.")
         _explainers(self.explainers)
+        if self.ends:
+            _explainers(self.ends, "ends")
+            several("ends", [each["name"] for each in self.ends], [each["name"] for each in self.ends])
+        for each in self.ends:
+            images = each.get("images", 1)
+            if type(images) is not int or images < 1:
+                raise ValueError(f"`images` of `ends` must be a whole number of at least 1, but {images!r} was passed.")
 
 
 @dataclass(frozen=True)
@@ -228,13 +261,13 @@ def _different(name: str, values: tuple[int, ...]) -> None:
         raise ValueError(f"`{name}` must be a list of different integers, but {list(values)} was passed.")
 
 
-def _explainers(entries: tuple[Mapping[str, Any], ...]) -> None:
+def _explainers(entries: tuple[Mapping[str, Any], ...], what: str = "explainers") -> None:
     if not entries:
         raise ValueError("`explainers` must name at least one explainer, but the list is empty.")
     for explainer in entries:
         if not isinstance(explainer, Mapping) or "name" not in explainer:
             raise ValueError(
-                f"each of `explainers` must be a mapping with a `name`, for example {{name: lime, samples: 200}}, "
+                f"each of `{what}` must be a mapping with a `name`, for example {{name: lime, samples: 200}}, "
                 f"but {short(explainer)} was passed."
             )
         check("name", explainer["name"], EXPLAINERS)

@@ -83,11 +83,7 @@ def gather(plan: study_file.Study, n: int = 6, data: str | None = None, network:
         raise ValueError(
             f"Study {plan.name} must train the network on the data, but ({data}, {network}) is not in {known}."
         )
-    fields = ("architecture", "size", "alpha", "weights", "head_epochs", "units")
-    runs = [
-        Run(plan.name, data, network, each["strategy"], each["trained_on"], **{name: each[name] for name in fields})
-        for each in chosen
-    ]
+    runs = [Run.open(plan.name, data, network, each["strategy"], each["trained_on"]) for each in chosen]
     ready, seed = runs[0].images(), chosen[0]["seeds"][0]
     if not ready.pictures:
         raise ValueError(f"Pictures of {data} must not be shown ({ready.licence}). Name a data set that may.")

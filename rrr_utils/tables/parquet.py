@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 
 from rrr_utils.common import files
 from rrr_utils.common.choices import one_of
-from rrr_utils.tables.schemas import SCHEMAS
+from rrr_utils.tables.schemas import ADDED, SCHEMAS
 
 __all__ = ["SCHEMAS", "read", "write"]
 
@@ -36,8 +36,15 @@ def write(frame: pd.DataFrame, path: Path | str, name: str) -> None:
         pq.write_table(table.replace_schema_metadata(None), temporary, compression="zstd")
 
 
+def empty(name: str) -> pd.DataFrame:
+    """Return the table ``name`` without any row, its columns of the schema's types."""
+    return SCHEMAS[name].empty_table().to_pandas()
+
+
 def read(path: Path | str, name: str) -> pd.DataFrame:
     """Return the table ``name`` from a Parquet file as a data frame with the schema's columns, in its order.
+
+    What a table from before a column was added has there, :data:`rrr_utils.tables.schemas.ADDED` says.
 
     Raises ``FileNotFoundError`` if there is no such file, ``ValueError`` if the file is torn or is another table.
     """
@@ -48,8 +55,10 @@ def read(path: Path | str, name: str) -> pd.DataFrame:
     try:
         with pq.ParquetFile(path) as file:
             schema = file.schema_arrow
-            if schema.equals(SCHEMAS[name]):
-                return file.read().to_pandas()
+            added = {key: value for key, value in ADDED.get(name, {}).items() if key not in schema.names}
+            if schema.equals(pa.schema([field for field in SCHEMAS[name] if field.name not in added])):
+                whole = file.read().to_pandas().assign(**added)[SCHEMAS[name].names]
+                return whole.astype({key: "float32" for key in added if SCHEMAS[name].field(key).type == pa.float32()})
         names = schema.names
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} is not a whole Parquet file ({error}). Delete it and run the study again.") from error

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from rrr_utils.tables import parquet, schemas
+from rrr_utils.tables import parquet
 
 _RUN = ["data", "network", "strategy", "trained_on"]
 _NONE: Mapping[str, Sequence[int]] = {}
@@ -16,7 +16,7 @@ _NONE: Mapping[str, Sequence[int]] = {}
 class Results:
     """The tables of a study, one data frame for each schema, the rows of all runs below one another.
 
-    ``answers`` are of those runs that have them: what was scored before this table existed has none.
+    ``answers`` and ``end_scores`` are of those runs that have them, the others of all.
     """
 
     masks: pd.DataFrame
@@ -24,6 +24,7 @@ class Results:
     scores: pd.DataFrame
     shift: pd.DataFrame
     answers: pd.DataFrame
+    end_scores: pd.DataFrame
 
 
 def read(
@@ -64,14 +65,18 @@ def read(
         rows = parquet.read(Path(results) / "masks.parquet", "masks")
         return rows[rows["data"] == data]
 
-    answered = [run for run in runs if (folder / run / "answers.parquet").exists() or run in published]
-    empty = pd.DataFrame(columns=schemas.SCHEMAS["answers"].names)
+    def of_some(name: str) -> pd.DataFrame:
+        there = results is not None and (Path(results) / f"{name}.parquet").exists()
+        some = [run for run in runs if (folder / run / f"{name}.parquet").exists() or (there and run in published)]
+        return together(name, some) if some else parquet.empty(name)
+
     return Results(
         masks=pd.concat([masks(data) for data in sorted({run.split("/")[0] for run in runs})], ignore_index=True),
         history=together("history"),
         scores=together("scores"),
         shift=together("shift"),
-        answers=together("answers", answered) if answered else empty,
+        answers=of_some("answers"),
+        end_scores=of_some("end_scores"),
     )
 
 

@@ -12,7 +12,8 @@ HEAD_TABLES = ("head_history", "head_answers", "decisions", "prototypes", "score
 
 SCHEMAS: dict[str, pa.Schema] = {
     # One row an image of the data set, the unusable ones too. `area` is the mask's share of the image, `objects` how
-    # many there are; `status` is ok, no object, no annotation or bad image, and `note` says why.
+    # many there are; `status` is ok, no object, no annotation or bad image, and `note` says why. `blob` is what a
+    # Gaussian in the middle of the image scores that has the mask's mean: a map that knows no network.
     "masks": pa.schema(
         [
             *_KEY,
@@ -25,6 +26,7 @@ SCHEMAS: dict[str, pa.Schema] = {
             ("objects", pa.int64()),
             ("status", pa.string()),
             ("note", pa.string()),
+            ("blob", pa.float64()),
         ]
     ),
     # One row an epoch and a split, on original images, in inference mode.
@@ -67,16 +69,22 @@ SCHEMAS: dict[str, pa.Schema] = {
             ("accuracy", pa.float64()),
         ]
     ),
-    # One row a test image, as it is, and a scored epoch. Of runs that were scored before this table existed there is
-    # none.
+    # One row a test image and a scored epoch, as it is (`background` "original"), and at the last one also before other
+    # backgrounds; `donor` is the image that lends one. `probability` is the label's, `margin` that minus the largest of
+    # the others, `entropy` in nats. Of runs that were scored before this table existed there is none.
     "answers": pa.schema(
         [
             *_RUN,
             ("epoch", pa.int64()),
             ("image", pa.string()),
             ("label", pa.int64()),
+            ("background", pa.string()),
+            ("donor", pa.string()),
             ("predicted", pa.int64()),
             ("correct", pa.bool_()),
+            ("probability", pa.float32()),
+            ("margin", pa.float32()),
+            ("entropy", pa.float32()),
         ]
     ),
     # One row an image, a masker (`source`) and a hand-made mask (`reference`: outlines, or outlines without border), at
@@ -356,4 +364,18 @@ SCHEMAS: dict[str, pa.Schema] = {
             *((measure, pa.float32()) for measure in MEASURES),
         ]
     ),
+}
+# The same scores of more test images, at the first and the last scored epoch alone.
+SCHEMAS["end_scores"] = SCHEMAS["scores"]
+
+# Columns that tables written before them lack, and what stands there instead.
+ADDED: dict[str, dict[str, str | float]] = {
+    "masks": {"blob": float("nan")},
+    "answers": {
+        "background": "original",
+        "donor": "",
+        "probability": float("nan"),
+        "margin": float("nan"),
+        "entropy": float("nan"),
+    },
 }

@@ -1,20 +1,26 @@
 """One run of a study: a network trained one way on a data set, its folder, and its weights at any epoch."""
 
+import dataclasses
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import keras
 import pandas as pd
 from numpy.typing import NDArray
 
-from rrr_utils.common import memory_limits, paths
+from rrr_utils.common import files, memory_limits, paths
 from rrr_utils.engine import weights
 from rrr_utils.masks import prepared
 from rrr_utils.networks import network as networks
 from rrr_utils.networks.stack import Stack
 from rrr_utils.training import checkpoints, fit
+
+# What a run's folder says of it; the rest is said by where the folder lies.
+ABOUT = "run.json"
+_PLACE = ("study", "data", "network", "strategy", "trained_on")
 
 
 @dataclass(frozen=True)
@@ -23,7 +29,8 @@ class Run:
 
     ``strategy`` is one of the four, or ``head`` for stage 1. ``head_epochs`` is the length of stage 1, from whose last
     epoch the strategies start; 0 for a network that has no stage 1. ``units``: see
-    :func:`rrr_utils.networks.build`.
+    :func:`rrr_utils.networks.build`. ``stage`` and ``augmentation`` say how it is trained; ``study_seed`` fixes what is
+    the same for all runs of the study: split, scored images, perturbations, backgrounds drawn once.
     """
 
     study: str
@@ -37,6 +44,39 @@ class Run:
     weights: str | None = None
     head_epochs: int = 0
     units: int | None = None
+    stage: fit.Stage | None = None
+    augmentation: str = "none"
+    study_seed: int = 0
+
+    @classmethod
+    def open(cls, study: str, data: str, network: str, strategy: str, trained_on: str) -> "Run":
+        """Return the run that was trained in this place, as its training described it there.
+
+        Raises ``FileNotFoundError`` that says which notebook to run if it was not trained, and ``ValueError`` if its
+        description is damaged.
+        """
+        file = cls(study, data, network, strategy, trained_on, "", 0).folder / ABOUT
+        if not file.exists():
+            raise FileNotFoundError(
+                f"There is no {file}: this run was not trained. Run notebooks/02-fine-tuning.ipynb with the same "
+                "study, data, network, strategy and trained_on first."
+            )
+        try:
+            told: dict[str, Any] = files.read_json(file)
+            stage = fit.Stage(**{each.name: told.pop(each.name) for each in dataclasses.fields(fit.Stage)})
+            return cls(study, data, network, strategy, trained_on, stage=stage, **told)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise ValueError(
+                f"{file} must describe a run as notebooks/02-fine-tuning.ipynb does, but it is damaged ({error}). "
+                "Delete it and run that notebook again."
+            ) from error
+
+    def describe(self) -> None:
+        """Write what :meth:`open` reads into the run's folder: how it is trained, in the notebook's parameters."""
+        told = dataclasses.asdict(self)
+        told |= told.pop("stage")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        files.write_json(self.folder / ABOUT, {name: value for name, value in told.items() if name not in _PLACE})
 
     @property
     def folder(self) -> Path:
@@ -48,7 +88,7 @@ class Run:
         return self.folder / f"seed-{seed}" / "training"
 
     def pieces(self, seed: int, kind: str) -> Path:
-        """The folder of the finished pieces of one seed's scoring: ``scores``, ``shift`` or ``answers``."""
+        """The folder of the finished pieces of one seed's scoring, for example ``scores``."""
         return self.folder / f"seed-{seed}" / "scoring" / kind
 
     def piece(self, seed: int, name: str) -> Path:

@@ -56,6 +56,7 @@ for seed in seeds:
             files.write_text(checkpoint, f"{start} {strategy} {trained_on} {rate} {seed} {epoch}")
             with (paths.runs() / "computed.txt").open("a") as stream:
                 print(checkpoint.relative_to(paths.runs()), file=stream)
+files.write_text(folder / "run.json", f"{rate}")
 files.write_text(folder / "history.parquet", f"{start} {rate} {seeds}")
 """,
     "03-scoring": """

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from rrr_utils import datasets
+from rrr_utils import datasets, metric
 from rrr_utils.common import files
 from rrr_utils.datasets.images import BadImage, Decoded
-from rrr_utils.masks import open_masker, prepared
+from rrr_utils.masks import centre_blob, open_masker, prepared
 from rrr_utils.tables import parquet as tables
 
 
@@ -151,3 +151,13 @@ def test_generated_data_bring_their_shifted_images(tmp_path):
     assert (ready.shifted[~inside] != ready.images[~inside]).mean() > 0.9
     assert tables.read(tmp_path / "masks.parquet", "masks")["split"].tolist() == table["split"].tolist()
     assert sorted(np.bincount(ready.labels[ready.where("test")])) == [3, 3]
+
+
+def test_each_mask_has_the_score_of_a_blob_in_the_middle(tmp_path):
+    """That of a Gaussian with its mean at the largest size; what has no mask has none."""
+    table = prepare(tmp_path, troubled())
+    ready = prepared.load(tmp_path, 8)
+    usable = table[table["status"] == "ok"]
+    expected = metric.score(ready.masks, centre_blob.gaussian(ready.masks))
+    np.testing.assert_allclose(usable["blob"], expected, rtol=1e-12)
+    assert table.loc[table["status"] != "ok", "blob"].isna().all()

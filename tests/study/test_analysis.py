@@ -46,7 +46,7 @@ def test_an_entry_becomes_a_job_after_its_checkpoint(tmp_path):
     assert job.outputs == ("convergence",)
     training_of = "first/small/{}/masked/02-fine-tuning".format
     assert job.needs == ("first/01-masking", training_of("head"), training_of("dense"))
-    assert (job.parameters["orders"], job.parameters["epoch"], job.parameters["head_epochs"]) == (100, 2, 1)
+    assert (job.parameters["orders"], job.parameters["epoch"], job.settings["head_epochs"]) == (100, 2, 1)
     assert job.parameters["seeds"] == [0, 1]
     other = jobs.find(found, "first/small/head/masked/05-mask-quality")
     assert other.needs == ("first/01-masking", training_of("head"))
@@ -233,7 +233,7 @@ def test_a_slice_of_the_zoo_opens_its_data_and_trains(tmp_path):
         "steps": 8,
     }
     assert job_state._places(job) == {}
-    assert (job.parameters["training_images"], job.parameters["optimizer"], job.outputs) == ([], "rmsprop", ("zoo",))
+    assert (job.parameters["training_images"], job.trained["optimizer"], job.outputs) == ([], "rmsprop", ("zoo",))
     run_notebook.check_parameters(tiny_study.PROJECT / "notebooks" / "10-zoo.ipynb", job.parameters)
 
 

@@ -86,7 +86,7 @@ def test_a_network_without_stage_1_starts_with_its_strategy(tiny: study.Study) -
     assert found["fine-tuning"].parameters["head_epochs"] == 0
     assert found["figures"].parameters["untrained_epochs"] == {"small": [0]}
     found = {job.kind: job for job in jobs.of(tiny)}
-    assert [found[kind].parameters["head_epochs"] for kind in ("head", "fine-tuning", "scoring")] == [0, 1, 1]
+    assert [found[kind].settings["head_epochs"] for kind in ("head", "fine-tuning", "scoring")] == [0, 1, 1]
     assert [found[kind].parameters["epochs"] for kind in ("head", "fine-tuning")] == [1, 2]
     assert found["scoring"].outputs == (
         "scores.parquet",
@@ -130,7 +130,7 @@ def test_the_jobs_of_a_study_stay_what_they_are(path: Path) -> None:
     kept = files.read_json(Path(__file__).with_name("jobs.json"))
     found = {}
     for job in jobs.of(study.load(path)):
-        text = json.dumps([job.kind, job.notebook, job.parameters, job.outputs, job.needs], sort_keys=True)
+        text = json.dumps([job.kind, job.notebook, job.settings, job.outputs, job.needs], sort_keys=True)
         found[job.name] = hashlib.sha256(text.encode()).hexdigest()[:12]
     assert found == kept[path.stem]
 

@@ -39,7 +39,7 @@ def _finish(path: Path) -> tuple[jobs.Job, ...]:
             place = folder / job.folder / name
             files.write_text(place if place.suffix else place / "file.txt", f"{job.name} {name}")
         files.write_text(folder / f"{job.name}.ipynb", job.name)
-        made_of = stamps.provenance(job_state.template(job), job.parameters, job_state.inputs_of(job, folder))
+        made_of = job_state.provenance(job, folder)
         stamps.write(folder / job.stamp, folder / f"{job.name}.ipynb", made_of, job.outputs)
     return every
 
@@ -75,7 +75,7 @@ def test_a_further_seed_is_made_alone(project: Path) -> None:
         f"{DENSE}/03-scoring": [2],
         "04-figures": None,
     }
-    assert left[f"{DENSE}/02-fine-tuning"].job.outputs == ("history.parquet", "seed-2/training")
+    assert left[f"{DENSE}/02-fine-tuning"].job.outputs == ("run.json", "history.parquet", "seed-2/training")
     assert left["04-figures"].job.parameters["published"] == {DENSE: [0, 1]}
 
 

@@ -57,7 +57,7 @@ def _why(place: Path, notebook: Path, outputs: tuple[str, ...] = ("table.txt",),
 
 def test_a_run_leaves_its_results_and_a_stamp_and_a_second_one_the_same_bytes(place: Path) -> None:
     """The same notebook with the same parameters gives the same notebook and stamp to the byte, without times."""
-    template = tiny_study.notebook(place / "n.ipynb", WRITE, parameters="rate = 1\nnames = []\nleft = None")
+    template = tiny_study.notebook(place / "n.ipynb", WRITE, parameters="rate = 1.0\nnames = []\nleft = None")
     before = template.read_bytes()
     results = []
     for _ in range(2):
@@ -92,6 +92,32 @@ def test_a_failed_notebook_is_kept_and_its_cell_named(place: Path) -> None:
     assert any("before" in str(cell.get("outputs")) for cell in kept.cells)
     assert sorted(path.name for path in (place / "runs").iterdir()) == [".out.begun.json", "out.failed.ipynb"]
     assert _why(place, template, outputs=(), rate=2) == "not run yet"
+
+
+def test_a_parameter_of_another_kind_is_refused_in_the_notebooks_own_words(place: Path) -> None:
+    """What it is, what it looks like, what came; whole numbers pass for fractions, None where the words name it."""
+    cell = (
+        "rate = 0.1  # learning rate\nseeds = [0]  # one training each\non = True  # whether\n"
+        "units = 3  # width; None: its own\nname = 'a'  # a name\n"
+        "names = [\n    {'name': 'x'},\n]  # each a name\nwhat = None"
+    )
+    template = tiny_study.notebook(place / "n.ipynb", WRITE, parameters=cell)
+    good = {"rate": 1, "seeds": [1, 2], "on": False, "units": None, "name": "b", "names": [{"name": "y"}], "what": {}}
+    run_notebook.check_parameters(template, good)
+    bad = {"rate": "fast", "seeds": 3, "on": 1, "units": "3", "name": None, "names": ["x"], "what": "anything"}
+    for name, value in bad.items():
+        if name == "what":
+            run_notebook.check_parameters(template, {name: value})
+            continue
+        with pytest.raises(ValueError, match=rf"`{name}` of n\.ipynb is: .*Nothing was run"):
+            run_notebook.check_parameters(template, {name: value})
+    with pytest.raises(ValueError, match=r"is: learning rate\. It must be of the kind of 0\.1, but 'fast' was passed"):
+        run_notebook.check_parameters(template, {"rate": "fast"})
+    with pytest.raises(ValueError, match=r"is: each a name\."):
+        run_notebook.check_parameters(template, {"names": "x"})
+    for wrong in ([True], ["0"], [0, None]):
+        with pytest.raises(ValueError, match="`seeds` of n"):
+            run_notebook.check_parameters(template, {"seeds": wrong})
 
 
 def test_an_unknown_parameter_is_refused_before_anything_runs(place: Path) -> None:

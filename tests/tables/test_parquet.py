@@ -6,6 +6,7 @@ import os
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from rrr_utils.common import files
@@ -126,3 +127,31 @@ def test_a_torn_table_and_another_table_are_named(tmp_path):
         tables.read(path, "history")
     with pytest.raises(FileNotFoundError, match="Run the notebook that writes it"):
         tables.read(tmp_path / "none.parquet", "history")
+
+
+def test_a_table_from_before_a_column_has_what_stands_for_it(tmp_path):
+    """Answers without their background are answers to the images as they are; another gap is another table."""
+    schema = tables.SCHEMAS["answers"]
+    whole = {field.name: ["x"] if field.type == pa.string() else [1] for field in schema}
+    frame = pd.DataFrame({**whole, "correct": [True], "background": ["grey"], "probability": [0.25]})
+    file = tmp_path / "answers.parquet"
+    tables.write(frame, file, "answers")
+    new = tables.read(file, "answers")
+    added = ["background", "donor", "probability", "margin", "entropy"]
+    pq.write_table(pq.read_table(file).drop_columns(added), file)
+    old = tables.read(file, "answers")
+    assert old.dtypes.to_dict() == new.dtypes.to_dict()
+    assert old[["background", "donor"]].values.tolist() == [["original", ""]]
+    assert old[["probability", "margin", "entropy"]].isna().all(axis=None)
+    pd.testing.assert_frame_equal(old.drop(columns=added), new.drop(columns=added))
+    pq.write_table(pq.read_table(file).drop_columns(["label"]), file)
+    with pytest.raises(ValueError, match="is not a table 'answers'"):
+        tables.read(file, "answers")
+
+
+def test_an_empty_table_can_be_chosen_from(tmp_path):
+    """No rows, but columns of their types: truth values choose, and it is written and read like any other."""
+    empty = tables.empty("scores")
+    assert empty[empty["correct"]].empty
+    tables.write(empty, tmp_path / "scores.parquet", "scores")
+    pd.testing.assert_frame_equal(tables.read(tmp_path / "scores.parquet", "scores"), empty)

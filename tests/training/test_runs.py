@@ -259,7 +259,7 @@ def test_answers_of_every_checkpoint_and_of_the_start(made, tmp_path, monkeypatc
     """Each test image's answer is the network's own; their mean is the history's accuracy; epoch 0 is stage 1's."""
     run, _ = made
     data = run.images()
-    found = answers.answers_run(run, data, [3], [0, 2])
+    found = answers.answers_run(run, data, [3], [0, 2], [], {})
     assert found.groupby("epoch").size().to_dict() == {0: 6, 2: 6}
     last = found[found["epoch"] == 2]
     places = data.where("test")
@@ -270,17 +270,68 @@ def test_answers_of_every_checkpoint_and_of_the_start(made, tmp_path, monkeypatc
     shifted = shift.shift_run(run, data, [3], [0, 2], [], study_seed=0)
     assert found.groupby("epoch")["correct"].sum().tolist() == shifted["correct"].tolist()
     run.piece(3, "answers-02").unlink()
-    pd.testing.assert_frame_equal(answers.answers_run(run, data, [3], [0, 2]), found)
+    pd.testing.assert_frame_equal(answers.answers_run(run, data, [3], [0, 2], [], {}), found)
     with pytest.raises(FileNotFoundError, match=r"answers\.parquet"):
-        answers.answers_run(run, data, [3], [0, 2], start_is_scored=True)
+        answers.answers_run(run, data, [3], [0, 2], [], {}, start_is_scored=True)
     head = run.stage1()
     rows = head.label(found[found["epoch"] == 0].assign(epoch=run.head_epochs, predicted=9, correct=False), 3)
     tables.write(rows, head.folder / "answers.parquet", "answers")
-    again = answers.answers_run(run, data, [3], [0, 2], start_is_scored=True)
+    again = answers.answers_run(run, data, [3], [0, 2], [], {}, start_is_scored=True)
     assert again[again["epoch"] == 0]["predicted"].tolist() == [9] * 6
     assert again["strategy"].unique().tolist() == [run.strategy]
     monkeypatch.setattr(runs.Run, "stacks", None)
-    pd.testing.assert_frame_equal(answers.answers_run(run, data, [3], [0, 2], start_is_scored=True), again)
+    pd.testing.assert_frame_equal(answers.answers_run(run, data, [3], [0, 2], [], {}, start_is_scored=True), again)
+
+
+def test_both_ends_are_scored_on_as_many_images_as_each_explainer_asks(made, monkeypatch):
+    """First and last epoch alone; the fewer images are among the more; epoch 0 is read from stage 1's own table."""
+    run, _ = made
+    data, ends = run.images(), [{"name": "grad_cam"}, {"name": "occlusion", "patch": 12, "stride": 10, "images": 4}]
+    found = scoring.score_ends(run, data, ends, [3], [0, 1, 2])
+    counts = found.groupby(["explainer", "epoch", "split"]).size().to_dict()
+    assert counts == {(name, epoch, "test"): n for name, n in (("grad_cam", 6), ("occlusion", 4)) for epoch in (0, 2)}
+    by_name = found.groupby("explainer")["image"].agg(set)
+    assert by_name["occlusion"] < by_name["grad_cam"]
+    places = data.where("test")
+    alone = scoring.score_images(
+        run.at(3, 2),
+        data.images[places],
+        data.masks[places],
+        data.labels[places],
+        [data.ids[p] for p in places],
+        [GradCAM()],
+    ).set_index("image")["score"]
+    last = found[(found["explainer"] == "grad_cam") & (found["epoch"] == 2)].set_index("image")["score"]
+    np.testing.assert_allclose(last, alone[last.index], atol=1e-4)
+    head = run.stage1()
+    start = found[found["epoch"] == 0].assign(epoch=run.head_epochs, strategy="head", score=0.5)
+    tables.write(start, head.folder / "end_scores.parquet", "end_scores")
+    again = scoring.score_ends(run, data, ends, [3], [0, 1, 2], start_is_scored=True)
+    assert again[again["epoch"] == 0]["score"].unique().tolist() == [0.5]
+    assert again["strategy"].unique().tolist() == [run.strategy]
+    tables.write(start.assign(samples=7), head.folder / "end_scores.parquet", "end_scores")
+    with pytest.raises(ValueError, match=r"end_scores\.parquet must hold scores of seed 3"):
+        scoring.score_ends(run, data, ends, [3], [0, 2], start_is_scored=True)
+    assert len(scoring.score_ends(run, data, [], [3], [0, 2])) == 0
+    assert scoring.score_run(run, data, [GradCAM()], [], [0], splits=["test"], n=4, study_seed=0).empty
+
+
+def test_a_run_is_opened_as_its_training_described_it(tmp_path, monkeypatch):
+    """All that its notebook was told comes back; a place without a run, and a damaged description, say what to do."""
+    monkeypatch.setenv("RRR_RUNS", str(tmp_path))
+    place = ("s", "d", "small", "dense", "original")
+    with pytest.raises(FileNotFoundError, match=r"run\.json: this run was not trained\. Run notebooks/02"):
+        runs.Run.open(*place)
+    stage = training.Stage(7, "rmsprop", 1e-4, 16)
+    run = runs.Run(*place, "mobilenet", 64, 0.25, "imagenet", 3, 128, stage, "authors", 5)
+    run.describe()
+    assert runs.Run.open(*place) == run
+    assert runs.Run.open(*place).stage1().folder.parts[-2:] == ("head", "original")
+    file = run.folder / "run.json"
+    for damage in ("{", "[]", file.read_text().replace('"size"', '"sizes"'), file.read_text().replace("1e-04", "-1")):
+        file.write_text(damage.replace("0.0001", "-1.0"))
+        with pytest.raises(ValueError, match=r"is damaged .* run that notebook again"):
+            runs.Run.open(*place)
 
 
 def test_results_read_only_the_runs_that_are_named(made, tmp_path):
@@ -300,7 +351,8 @@ def test_results_read_only_the_runs_that_are_named(made, tmp_path):
     # Runs that were scored before there were answers have none, and none are written for a study without any.
     assert found.answers.empty
     assert not (tmp_path / "summary" / "answers.parquet").exists()
-    given = run.label(pd.DataFrame({"epoch": [1], "image": ["i"], "label": [0], "predicted": [1], "correct": False}), 3)
+    whole = {"epoch": [1], "image": ["i"], "label": [0], "predicted": [1], "correct": False, "background": "original"}
+    given = run.label(pd.DataFrame({**whole, "donor": "", "probability": 0.5, "margin": 0.0, "entropy": 0.7}), 3)
     tables.write(given, tmp_path / "d" / "small" / "dense" / "original" / "answers.parquet", "answers")
     found = results.read(tmp_path, ["d/small/dense/masked", "d/small/dense/original"])
     assert found.answers["image"].tolist() == ["i"]

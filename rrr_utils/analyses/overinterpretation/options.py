@@ -36,9 +36,5 @@ class Options(options.Options):
         in_range("threshold", self.threshold, 0, 1)
 
     @property
-    def trains(self) -> bool:
-        return self.retrain
-
-    @property
     def afresh(self) -> bool:
         return self.retrain

@@ -32,10 +32,6 @@ class Options(options.Options):
             raise ValueError(f"`factors` must be a list of numbers above 0, but {list(self.factors)} was passed.")
 
     @property
-    def trains(self) -> bool:
-        return True
-
-    @property
     def afresh(self) -> bool:
         # A choice among strengths holds images out.
         return len(self.factors) > 1

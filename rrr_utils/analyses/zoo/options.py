@@ -44,10 +44,6 @@ class Options(options.Options):
                 raise ValueError(f"`{name}` must be at least 1, but {list(getattr(self, name))} was passed.")
 
     @property
-    def trains(self) -> bool:
-        return True
-
-    @property
     def afresh(self) -> bool:
         return True
 

@@ -305,7 +305,7 @@ def test_the_studies_ask_for_the_comparison(name):
     for job in found:
         assert job.outputs == ("remedies",)
         assert job.parameters["remedies"] == list(names.REMEDIES)
-        assert job.parameters["epochs"] == job.parameters["epoch"]
+        assert job.trained["epochs"] == job.parameters["epoch"]
         run_notebook.check_parameters(paths.root() / "notebooks" / "11-remedies.ipynb", job.parameters)
         assert job.cost.seconds > 60
 
