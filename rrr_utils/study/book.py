@@ -86,8 +86,9 @@ def book_of(plan: study_file.Study) -> int:
     for other in shown.iterdir() if not whole and shown.is_dir() else ():
         if other.is_dir() and other.name != plan.name:
             shutil.rmtree(other)
-    _copy_notebooks(items, folder, shown / plan.name)
-    _copy_tables(items, folder, source / "data" / "results" / plan.name)
+    every = [item.job for item in items]
+    _copy_notebooks(every, done, folder, shown / plan.name)
+    _copy_tables(every, done, folder, source / "data" / "results" / plan.name)
     if not whole:
         files.write_text(source / TOC, yaml.safe_dump(small_toc(plan.name, done), sort_keys=False))
     built, now = output / ".built", _digest(source)
@@ -102,25 +103,27 @@ def book_of(plan: study_file.Study) -> int:
     return 0
 
 
-def publish(plan: study_file.Study) -> int:
+def publish(plan: study_file.Study, part: agenda.Part = agenda.WHOLE) -> int:
     """Copy a run's executed notebooks and its summary to where the committed book reads them.
 
     What is done is published, also of a study that is not complete; what is missing is named, and the figures are made
-    of the runs that are scored.
+    of the runs that are scored here or were published before.
     """
     folder, results = paths.runs() / plan.name, paths.results(plan.name)
-    items = agenda.of(plan)
+    items = agenda.of(plan, part)
     done = _jobs(items, agenda.DONE)
     for job in _jobs(items, agenda.LEFT):
         print(f"  not published, not done: {job.name}")
     if not done:
         raise RuntimeError(f"Study {plan.name} has nothing to publish in {folder}. Run `make study STUDY={plan.name}`.")
     notebooks = paths.root() / "book" / "published" / plan.name
-    _copy_notebooks(items, folder, notebooks)
+    every = jobs.of(plan)
+    _copy_notebooks(every, done, folder, notebooks)
     print(f"  {len(done)} notebooks -> {notebooks}")
-    for figures in (job for job in _jobs(items, agenda.LEFT) if job.notebook == jobs.FIGURES):
-        _draw_what_is_done(figures, items, notebooks)
-    if _copy_tables(items, folder, results):
+    if jobs.FIGURES not in [job.notebook for job in done]:
+        figures = agenda.with_published_rows(jobs.find(every, jobs.FIGURES), every, done, results)
+        _draw_what_is_done(figures, done, notebooks)
+    if _copy_tables(every, done, folder, results):
         print(f"  tables -> {results}")
     # What `make study` runs is run by everybody: none of it counts as done elsewhere.
     for job in done if plan.name != WHOLE_BOOK else ():
@@ -160,13 +163,13 @@ def _jobs(items: Sequence[agenda.Item], state: str) -> list[jobs.Job]:
     return [item.job for item in items if item.state == state]
 
 
-def _copy_notebooks(items: Sequence[agenda.Item], folder: Path, target: Path) -> None:
+def _copy_notebooks(every: Sequence[jobs.Job], done: Sequence[jobs.Job], folder: Path, target: Path) -> None:
     """Copy the executed notebooks of what is done to ``target``, beside what was published before of the same study."""
-    known = {f"{published_name(item.job)}.ipynb" for item in items}
+    known = {f"{published_name(job)}.ipynb" for job in every}
     for path in target.glob("*.ipynb"):
         if path.name not in known:
             path.unlink()
-    for job in _jobs(items, agenda.DONE):
+    for job in done:
         ran = nbformat.read(folder / f"{job.name}.ipynb", as_version=4)
         now = nbformat.read(job_state.template(job), as_version=4)
         shown = executed_notebook.with_prose_of(ran, now)
@@ -175,10 +178,10 @@ def _copy_notebooks(items: Sequence[agenda.Item], folder: Path, target: Path) ->
         files.write_text(target / f"{published_name(job)}.ipynb", executed_notebook.text(shown))
 
 
-def _draw_what_is_done(figures: jobs.Job, items: Sequence[agenda.Item], target: Path) -> None:
+def _draw_what_is_done(figures: jobs.Job, done: Sequence[jobs.Job], target: Path) -> None:
     """Execute the notebook of a study's figures for the runs that are scored, and publish it; it leaves no stamp."""
     taken = figures.parameters.get("published", {})
-    scored = {job.folder for job in _jobs(items, agenda.DONE) if job.kind == "scoring"} | taken.keys()
+    scored = {job.folder for job in done if job.kind == "scoring"} | taken.keys()
     runs = [run for run in figures.parameters["runs"] if run in scored]
     if not runs:
         return
@@ -189,18 +192,18 @@ def _draw_what_is_done(figures: jobs.Job, items: Sequence[agenda.Item], target: 
     print(f"  figures of {len(runs)} of {len(figures.parameters['runs'])} runs -> {output}")
 
 
-def _copy_tables(items: Sequence[agenda.Item], folder: Path, target: Path) -> bool:
+def _copy_tables(every: Sequence[jobs.Job], done: Sequence[jobs.Job], folder: Path, target: Path) -> bool:
     """Copy the summary of a study's runs and the tables of its analyses, each in a folder named like its notebook.
 
     What was published before stays, but for tables of analyses that the study has no more.
     """
     found = {
         folder / job.folder / name: target / published_name(job)
-        for job in _jobs(items, agenda.DONE)
+        for job in done
         if job.kind == "analysis"
         for name in job.outputs
     }
-    known = {published_name(item.job) for item in items} | {published.STAMPS}
+    known = {published_name(job) for job in every} | {published.STAMPS}
     for path in target.iterdir() if target.is_dir() else ():
         if path.is_dir() and (path in found.values() or path.name not in known):
             shutil.rmtree(path)

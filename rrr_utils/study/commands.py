@@ -1,5 +1,6 @@
 """The commands `rrr study ...`; each imports what it needs when it is called, so that help comes at once."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,15 @@ THREADS = click.option(
 )
 
 
+def _part(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options of a part of a study."""
+    seed = click.option("--seed", "seeds", type=int, multiple=True, help="Only this seed; may be given several times.")
+    only = click.option(
+        "--only", multiple=True, metavar="TEXT", help="Only jobs with this in their names, and what they need."
+    )
+    return only(seed(command))
+
+
 @click.group(cls=Commands)
 def study() -> None:
     """Plan, run, show and check a study. A STUDY is a file, or the name of one in studies/."""
@@ -49,22 +59,24 @@ def study() -> None:
 @JOBS
 @THREADS
 @click.option("--profile", default="default", help="A folder of workflow/profiles, or a path to one.")
-def run(study: Path, jobs: int, threads: int, profile: str) -> int:
-    """Run what is left of a study."""
-    from rrr_utils.study import launch
+@_part
+def run(study: Path, jobs: int, threads: int, profile: str, only: tuple[str, ...], seeds: tuple[int, ...]) -> int:
+    """Run what is left of a study, or of a part of it. A part can be published before the next one is begun."""
+    from rrr_utils.study import agenda, launch
 
-    return launch.run(study, jobs, threads, profile)
+    return launch.run(study, jobs, threads, profile, agenda.Part(only, seeds))
 
 
 @study.command()
 @STUDY
 @JOBS
 @THREADS
-def plan(study: Path, jobs: int, threads: int) -> int:
+@_part
+def plan(study: Path, jobs: int, threads: int, only: tuple[str, ...], seeds: tuple[int, ...]) -> int:
     """Say what a study has to run and what that costs. All its jobs are listed, with their state."""
-    from rrr_utils.study import launch
+    from rrr_utils.study import agenda, launch
 
-    return launch.plan(study, jobs, threads)
+    return launch.plan(study, jobs, threads, agenda.Part(only, seeds))
 
 
 @study.command()
@@ -79,12 +91,13 @@ def book(study: Path | None) -> int:
 
 @study.command()
 @STUDY
-def publish(study: Path) -> int:
+@_part
+def publish(study: Path, only: tuple[str, ...], seeds: tuple[int, ...]) -> int:
     """Put a run's notebooks and tables into the book. They are copied to where the committed book reads them."""
+    from rrr_utils.study import agenda, study_file
     from rrr_utils.study import book as built
-    from rrr_utils.study import study_file
 
-    return built.publish(study_file.load(study))
+    return built.publish(study_file.load(study), agenda.Part(only, seeds))
 
 
 @study.command()

@@ -143,7 +143,7 @@ def _training(study: Study, data: Data, model: Model, trained_on: str) -> Iterat
 
 def _fine_tuning(study: Study, data: Data, model: Model, trained_on: str, strategy: str, needs: tuple[str, ...]) -> Job:
     second = strategy != "head" and model.head is not None
-    stage, seeds = model.stage(strategy), model.seeds or study.seeds
+    stage, seeds = model.stage(strategy), model.seeds_for(strategy, study.seeds)
     return Job(
         kind="head" if strategy == "head" else "fine-tuning",
         notebook="02-fine-tuning",
@@ -179,7 +179,7 @@ def _scoring(
     study: Study, data: Data, model: Model, tuning: Job, epochs: tuple[int, ...], start: Job | None = None
 ) -> Job:
     """Return the job that scores the checkpoints of ``tuning``; epoch 0 is taken from ``start`` where that is given."""
-    scoring, seeds = model.scoring or study.scoring, model.seeds or study.seeds
+    scoring, seeds = model.scoring or study.scoring, tuning.parameters["seeds"]
     computed = [epoch for epoch in epochs if epoch or start is None]
     return Job(
         kind="scoring",

@@ -14,19 +14,21 @@ from rrr_utils.study.display import Display, duration, size
 WORKFLOW = Path(__file__).resolve().parents[2] / "workflow"
 
 
-def plan(path: Path, at_once: int = 0, threads: int = 1) -> int:
-    """Print the jobs of the study in the file ``path``, what is done, and what each costs; return 0.
+def plan(path: Path, at_once: int = 0, threads: int = 1, part: agenda.Part = agenda.WHOLE) -> int:
+    """Print the jobs of the study in the file ``path``, or of a part, what is done, and what each costs; return 0.
 
     ``at_once`` notebooks run at a time, each with so many ``threads``; 0 stands for one for each core. Raises
     ``StudyError`` as :func:`rrr_utils.study.load` does.
     """
     slots = _slots(at_once, threads)
-    _print_plan(study_file.load(path), slots, threads)
+    _print_plan(study_file.load(path), part, slots, threads)
     return 0
 
 
-def run(path: Path, at_once: int = 0, threads: int = 1, profile: str = "default") -> int:
-    """Run what is left of the study in the file ``path`` and show how far it is.
+def run(
+    path: Path, at_once: int = 0, threads: int = 1, profile: str = "default", part: agenda.Part = agenda.WHOLE
+) -> int:
+    """Run what is left of the study in the file ``path``, or of a part of it, and show how far it is.
 
     ``profile`` is one of Snakemake's: a folder of ``workflow/profiles`` by its name, or a path. ``threads`` is part of
     the provenance. Return 0; 1 if a job failed, with its error on stderr; 130 if it was interrupted. Raises
@@ -39,7 +41,7 @@ def run(path: Path, at_once: int = 0, threads: int = 1, profile: str = "default"
         raise FileNotFoundError(f"There is no {WORKFLOW / 'Snakefile'}. A study is run in a clone of the project.")
     folder, known = paths.runs() / asked.name, _profile(profile)
     with files.exclusive_lock(folder / ".lock", f"Study {asked.name}"):
-        return _run(asked, path.resolve(), folder, slots, threads, known)
+        return _run(asked, part, path.resolve(), folder, slots, threads, known)
 
 
 def _slots(at_once: int, threads: int) -> int:
@@ -48,8 +50,8 @@ def _slots(at_once: int, threads: int) -> int:
     return at_once or max(_cores() // threads, 1)
 
 
-def _print_plan(plan: study_file.Study, slots: int, threads: int) -> None:
-    items = agenda.of(plan)
+def _print_plan(plan: study_file.Study, part: agenda.Part, slots: int, threads: int) -> None:
+    items = agenda.of(plan, part)
     every = [item.job for item in items]
     factor = costs.machine(threads)
     width = max(len(job.name) for job in every)
@@ -76,9 +78,17 @@ def _print_plan(plan: study_file.Study, slots: int, threads: int) -> None:
     print("Times are estimates: constants of a reference machine, scaled by a matrix product measured just now.")
 
 
-def _run(plan: study_file.Study, path: Path, folder: Path, slots: int, threads: int, profile: Path) -> int:
-    items = agenda.of(plan)
+def _run(
+    plan: study_file.Study, part: agenda.Part, path: Path, folder: Path, slots: int, threads: int, profile: Path
+) -> int:
+    items = agenda.of(plan, part)
     print(f"Study {plan.name}: {plan.title}")
+    if lost := agenda.overwritten(plan, items):
+        raise ValueError(
+            f"The tables of {len(lost)} job(s), the first of them {lost[0]}, hold other seeds, which are not published "
+            "and would be overwritten. Publish them first, with the same --seed and --only with which they were run "
+            f"(`rrr study publish {plan.name} --seed ...`), or run all seeds together."
+        )
     states = {item.job.name: item.why for item in items if item.state == agenda.LEFT}
     for item in items:
         if item.state == agenda.LEFT:
@@ -92,7 +102,7 @@ def _run(plan: study_file.Study, path: Path, folder: Path, slots: int, threads: 
     print(f"{len(items) - len(left)} of {len(items)} jobs are done{published}.")
     if not left:
         return 0
-    agenda.write(items, folder)
+    agenda.write(plan, items, folder)
     factor = costs.machine(threads)
     print(
         f"Running {slots} notebook(s) at once, {threads} thread(s) each; about {duration(_wall(left, factor, slots))}."

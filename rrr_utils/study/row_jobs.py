@@ -126,7 +126,7 @@ def _narrowed(
         why = "A factor is chosen by all factors and seeds, so all are tried. "
     seeds = tuple(asked) if why else (int(row.get("seed", asked[0])),)
     model = next(each for each in whole.networks if each.name == made.parameters["network"])
-    here = replace(model, seeds=seeds)
+    here = replace(model, seeds=seeds, seeds_of={})
     entries: tuple[Analysis, ...] = ()
     if made.kind == "scoring":
         here = replace(here, scoring=_scoring(model.scoring or whole.scoring, made, file, row))

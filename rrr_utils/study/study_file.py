@@ -75,7 +75,8 @@ class Model:
     starts with ``tuning``. Among the strategies, ``head`` asks for the scores of stage 1 itself; a network with no
     other strategy needs no ``tuning``. ``units`` is the width of the head's hidden layer, by default the
     architecture's own; ``augmentation`` says how training images are changed. ``on`` names the data entries it runs
-    on; empty means all of them. ``seeds`` and ``scoring`` take the place of the study's.
+    on; empty means all of them. ``seeds`` and ``scoring`` take the place of the study's; ``seeds_of`` names fewer seeds
+    for single strategies.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Model:
     trained_on: tuple[str, ...] = ("original",)
     on: tuple[str, ...] = ()
     seeds: tuple[int, ...] = ()
+    seeds_of: Mapping[str, Any] = field(default_factory=dict)
     scoring: "Scoring | None" = None
 
     def __post_init__(self) -> None:
@@ -108,6 +110,17 @@ class Model:
             raise ValueError("`tuning` is missing: every strategy but `head` trains by it.")
         several("trained_on", self.trained_on, TRAINED_ON)
         _different("seeds", self.seeds)
+        for strategy, seeds in self.seeds_of.items():
+            one_of("seeds_of", strategy, [each for each in self.strategies if each != "head"])
+            if not isinstance(seeds, list | tuple) or not seeds or not set(seeds) <= set(self.seeds):
+                raise ValueError(
+                    f"`seeds_of` must give {strategy!r} a list of some of the network's own `seeds`, "
+                    f"{list(self.seeds)}, but {seeds!r} was passed."
+                )
+
+    def seeds_for(self, strategy: str, usual: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the seeds that ``strategy`` is trained with, where the study's are ``usual``."""
+        return tuple(self.seeds_of.get(strategy, ())) or self.seeds or usual
 
     def stage(self, strategy: str) -> Stage:
         """Return the stage of training that ``strategy`` belongs to."""
@@ -222,7 +235,9 @@ class Study:
         """Return what analyses know of every run, by data set, network, strategy and training images."""
         return {
             (data.name, model.name, strategy, trained_on): Known(
-                model.stage(strategy).epochs, model.seeds or self.seeds, bool(model.head) and strategy != "head"
+                model.stage(strategy).epochs,
+                model.seeds_for(strategy, self.seeds),
+                bool(model.head) and strategy != "head",
             )
             for data in self.data
             for model in self.networks

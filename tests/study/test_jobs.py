@@ -99,6 +99,45 @@ def test_a_network_without_stage_1_starts_with_its_strategy(tiny: study.Study) -
     assert found["figures"].parameters["untrained_epochs"] == {}
 
 
+def test_a_strategy_may_have_fewer_seeds_than_its_network(tiny: study.Study) -> None:
+    """It is trained and scored with those alone; stage 1, from which others start, has all."""
+    network = replace(tiny.networks[0], strategies=("dense", "all"), seeds=(0, 1, 2), seeds_of={"all": [1]})
+    found = jobs.of(replace(tiny, networks=(network,)))
+    seeds = {job.name.removeprefix("first/small/"): job.parameters.get("seeds") for job in found}
+    assert seeds["all/masked/02-fine-tuning"] == seeds["all/masked/03-scoring"] == [1]
+    assert seeds["dense/masked/03-scoring"] == seeds["head/masked/02-fine-tuning"] == [0, 1, 2]
+    assert "seed-1/scoring" in jobs.find(found, "first/small/all/masked/03-scoring").outputs
+    assert "seed-0/scoring" not in jobs.find(found, "first/small/all/masked/03-scoring").outputs
+    with pytest.raises(ValueError, match=r"`seeds_of` must give 'all' a list of some of the network's own `seeds`"):
+        replace(network, seeds_of={"all": [3]})
+    with pytest.raises(ValueError, match=r"`seeds_of` must be one of \['dense', 'all'\]"):
+        replace(network, seeds_of={"head": [1]})
+
+
+def test_ends_and_donors_reach_the_notebook_and_are_promised(tiny: study.Study) -> None:
+    """As parameters; the table of both ends is an output where it is asked for; impossible values are refused."""
+    ends = ({"name": "grad_cam"}, {"name": "occlusion", "images": 40})
+    asked = replace(tiny.scoring, ends=ends, donors=study.Donors(3, 2, 7), curve_seeds=(1,))
+    job = {job.kind: job for job in jobs.of(replace(tiny, scoring=asked))}["scoring"]
+    assert job.parameters["ends"] == list(ends)
+    assert job.parameters["donors"] == {"other": 3, "same": 2, "images": 7}
+    assert job.parameters["curve_seeds"] == [1]
+    assert "end_scores.parquet" in job.outputs
+    run_notebook.check_parameters(job_state.template(job), job.parameters)
+    plain = {job.kind: job for job in jobs.of(tiny)}["scoring"]
+    assert (plain.parameters["donors"], "end_scores.parquet" in plain.outputs) == ({}, False)
+    for wrong, words in (
+        ({"ends": ({"name": "lime"}, {"name": "lime", "samples": 9})}, "must not repeat"),
+        ({"ends": ({"name": "lime", "images": 0},)}, "`images` of `ends` must be a whole number of at least 1"),
+        ({"curve_seeds": (1, 1)}, "`curve_seeds` must be a list of different integers"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            replace(tiny.scoring, **wrong)
+    for wrong in ({"other": -1}, {"images": 0}):
+        with pytest.raises(ValueError, match="must be at least"):
+            study.Donors(**wrong)
+
+
 def test_networks_run_only_on_the_data_that_they_name(tiny: study.Study) -> None:
     """`on` restricts a network; data that no network runs on are not masked; sizes are those of its networks."""
     data = (tiny.data[0], replace(tiny.data[0], name="second"), replace(tiny.data[0], name="third"))

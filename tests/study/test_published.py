@@ -168,3 +168,56 @@ def test_published_rows_stand_where_a_run_has_none(tmp_path: Path) -> None:
     assert list(found.shift["seed"]) == [0, 1, 2]
     with pytest.raises(FileNotFoundError, match="There is no table"):
         results.read(tmp_path / "elsewhere", ["d/n/all/original"])
+
+
+def test_a_part_has_its_seeds_and_what_it_needs(project: Path) -> None:
+    """Of one seed and one strategy: masks, its stage 1 and its scores, no figures; an impossible part is refused."""
+    shutil.rmtree(paths.results("tiny") / "stamps")
+    whole = study.load(project)
+    found = {item.job.name: item.job for item in agenda.of(whole, agenda.Part(only=("dense/masked/03",), seeds=(1,)))}
+    assert list(found) == [
+        "first/01-masking",
+        f"{HEAD}/02-fine-tuning",
+        f"{HEAD}/03-scoring",
+        f"{DENSE}/02-fine-tuning",
+        f"{DENSE}/03-scoring",
+    ]
+    assert {job.parameters.get("seeds", [1])[0] for job in found.values()} == {1}
+    assert "seed-0/training" not in found[f"{DENSE}/02-fine-tuning"].outputs
+    assert agenda.Part(only=("head/masked/02",)).of(jobs.of(whole)) == jobs.of(whole)[:2]
+    for part in (agenda.Part(only=("nothing",)), agenda.Part(only=("03-scoring",), seeds=(7,))):
+        with pytest.raises(ValueError, match=r"No job has .* in its name"):
+            agenda.of(whole, part)
+
+
+def test_the_processes_of_a_part_make_no_more_than_it_asks(project: Path) -> None:
+    """What the launcher leaves for them names every other job as not run, and the part's seeds."""
+    shutil.rmtree(paths.results("tiny") / "stamps")
+    whole, folder = study.load(project), paths.runs() / "tiny"
+    folder.mkdir(parents=True)
+    agenda.write(whole, agenda.of(whole, agenda.Part(only=("head/masked/02",), seeds=(1,))), folder)
+    left_out, asked = agenda.read(folder)
+    assert {job.name for job in jobs.of(whole)} - left_out == {"first/01-masking", f"{HEAD}/02-fine-tuning"}
+    job = agenda.asked(jobs.find(jobs.of(whole), f"{HEAD}/02-fine-tuning"), folder)
+    assert job.parameters["seeds"] == [1]
+    assert asked[job.name] == {"seeds": [1]}
+
+
+@pytest.mark.slow
+def test_a_study_is_made_and_published_seed_by_seed(tmp_path: Path) -> None:
+    """A second seed would overwrite the first one's tables until that is published; then nothing is made twice."""
+    path = str(tiny_study.project(tmp_path))
+    for arguments in (("run", "--seed", "0"), ("plan", "--seed", "0")):
+        told = tiny_study.launch(tmp_path, arguments[0], path, *arguments[1:])
+        assert told.returncode == 0, told.stderr
+    assert not [line for line in told.stdout.splitlines() if line.startswith("first") and not line.endswith("done")]
+    refused = tiny_study.launch(tmp_path, "run", path, "--seed", "1")
+    assert refused.returncode == 1
+    assert "hold other seeds, which are not published and would be overwritten" in refused.stderr
+    for arguments in (("publish", "--seed", "0"), ("run", "--seed", "1"), ("publish", "--seed", "1"), ("run",)):
+        told = tiny_study.launch(tmp_path, arguments[0], path, *arguments[1:])
+        assert told.returncode == 0, told.stderr
+    assert "5 of 6 jobs are done" in told.stdout
+    made = (tmp_path / "runs/computed.txt").read_text().split()
+    assert len(made) == len(set(made) - {"04-figures"}) + made.count("04-figures")
+    assert {name.split("/")[5] for name in made if "/" in name} == {"seed-0", "seed-1"}
