@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import ndimage
+from numpy.typing import ArrayLike, NDArray
 
 from rrr_utils.common import seeds
 from rrr_utils.common.choices import one_of
@@ -13,6 +12,8 @@ from rrr_utils.common.names import AUGMENTATIONS
 
 # Input dropout keeps this share of the pixels; the others become grey, which most networks' preprocessing maps to 0.
 KEPT, GREY = 0.8, 127
+# Drawn by the study seed, so that all trainings of a study see the same; any other kind is drawn by the run seed.
+BY_STUDY = ("authors",)
 
 
 class Change(NamedTuple):
@@ -37,7 +38,7 @@ def augment(images: NDArray[np.uint8], ids: Sequence[str], seed: int, epoch: int
     pixel of the border.
     ``"input-dropout"`` is the remedy of Carter et al. (2021): each pixel, with all its channels, is kept by a chance of
     0.8 and otherwise grey. Theirs also drops pixels when the network is asked, ours in training alone.
-    The change follows from (``seed``, id, ``epoch``) alone.
+    The change follows from (``seed``, id, ``epoch``) alone; :func:`augment_masks` makes the same of masks.
     """
     one_of("augmentation", kind, AUGMENTATIONS)
     if kind == "none":
@@ -63,8 +64,23 @@ def drop_pixels(image: NDArray[np.uint8], seed: int, name: str, epoch: int) -> N
     return np.where(kept[..., None], image, np.uint8(GREY))
 
 
+def augment_masks(masks: ArrayLike, ids: Sequence[str], seed: int, epoch: int, kind: str) -> NDArray[np.float32]:
+    """Return ``masks`` ``(N, H, W)``, 0 to 1, as float32, moved as :func:`augment` moves their images."""
+    one_of("augmentation", kind, AUGMENTATIONS)
+    moved = np.array(masks, np.float32)
+    if kind == "authors":
+        for place, name in enumerate(ids):
+            moved[place] = _moved(moved[place][..., None], draw(seed, name, epoch))[..., 0]
+    return moved
+
+
 def apply(image: NDArray[np.uint8], change: Change) -> NDArray[np.uint8]:
     """Return one image ``(H, W, 3)`` under ``change``: rotation, shift, shear and zoom about its middle, bilinear."""
+    return np.rint(_moved(image, change)).astype(np.uint8)
+
+
+def _moved(image: NDArray, change: Change) -> NDArray[np.float32]:
+    """Return float32 ``(H, W, C)``. SciPy takes three times as long, because it maps the places channel by channel."""
     height, width = image.shape[:2]
     angle, shear = np.deg2rad([change.angle, change.shear])
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
@@ -72,13 +88,16 @@ def apply(image: NDArray[np.uint8], change: Change) -> NDArray[np.uint8]:
     matrix = turn @ np.array([[np.cos(shear), 0.0], [-np.sin(shear), 1.0]]) @ np.diag([change.high, change.wide])
     middle = np.array([(height - 1) / 2, (width - 1) / 2])
     offset = middle - matrix @ middle + turn @ (change.down * height, change.across * width)
-    moved = np.stack(
-        [
-            ndimage.affine_transform(image[..., channel].astype(np.float32), matrix, offset, order=1, mode="nearest")
-            for channel in range(image.shape[-1])
-        ],
-        axis=-1,
-    )
+    down, across = np.arange(height)[:, None], np.arange(width)
     if change.mirrored:
-        moved = moved[:, ::-1]
-    return np.clip(np.rint(moved), 0, 255).astype(np.uint8)
+        across = across[::-1]
+    # What lies outside is the nearest pixel of the border; the last row and column have no pixel behind them.
+    y = np.clip(matrix[0, 0] * down + matrix[0, 1] * across + offset[0], 0, height - 1)
+    x = np.clip(matrix[1, 0] * down + matrix[1, 1] * across + offset[1], 0, width - 1)
+    top, left = np.minimum(y.astype(np.intp), height - 2), np.minimum(x.astype(np.intp), width - 2)
+    below, right = ((part - whole).astype(np.float32)[..., None] for part, whole in ((y, top), (x, left)))
+    pixels, place = image.reshape(height * width, -1).astype(np.float32), top * width + left
+    upper, lower = pixels.take(place, axis=0), pixels.take(place + width, axis=0)
+    upper += (pixels.take(place + 1, axis=0) - upper) * right
+    lower += (pixels.take(place + width + 1, axis=0) - lower) * right
+    return upper + (lower - upper) * below

@@ -57,7 +57,10 @@ class Batches(keras.utils.PyDataset):
     pixels, the donor by (``seed``, id, epoch); ``both``: one half of the images of each epoch swapped, by (``seed``,
     id, epoch), and the other as it is.
 
-    ``augment``: one of ``names.AUGMENTATIONS``, by (``seed``, id, epoch), after the background.
+    ``augment``: one of ``names.AUGMENTATIONS``, after the background. ``input-dropout`` is drawn by (``seed``, id,
+    epoch). ``authors``, and with it donors and halves, is drawn by (``study_seed``, id, ``before`` + epoch): all run
+    seeds, strategies and networks of one size train on the same images. ``before`` is the number of epochs of the
+    stages before this one, so that a second stage repeats no draw.
 
     Filled donors are made when first used and kept in an unnamed file in ``folder``, not in memory.
     Raises ``ValueError`` for a mask that is empty, which would train on pure background, and where fewer than two
@@ -75,6 +78,7 @@ class Batches(keras.utils.PyDataset):
         epochs: int,
         folder: Path,
         augment: str = "none",
+        before: int = 0,
     ) -> None:
         super().__init__()
         one_of("trained_on", trained_on, TRAINED_ON)
@@ -83,6 +87,7 @@ class Batches(keras.utils.PyDataset):
         self.data, self.trained_on = data, trained_on
         self.seed, self.study_seed, self.batch, self.epochs, self.first = seed, study_seed, batch, epochs, 0
         self.steps = -(-len(data.ids) // batch)
+        self._drawn_by, self.before = (study_seed, before) if augment in augmentation.BY_STUDY else (seed, 0)
         self._plans: dict[int, tuple[NDArray, NDArray, NDArray]] = {}
         if trained_on == "original":
             return
@@ -108,15 +113,27 @@ class Batches(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         places, epoch = self.places(index), self.first + index // self.steps
+        return self.of(places, epoch), np.asarray(self.data.labels[places], np.int64)
+
+    def of(self, places: NDArray[np.int64], epoch: int) -> NDArray[np.uint8]:
+        """Return the images at ``places`` as ``epoch`` shows them."""
         _, donors, swapped = self._plan(epoch)
-        pictures, labels = self.still(places), np.asarray(self.data.labels[places], np.int64)
+        pictures = self.still(places)
         if swapped[places].any():
             where = np.flatnonzero(swapped[places])
             chosen = places[where]
             backgrounds = self._fill(donors[chosen])
             pictures[where] = images.swap_backgrounds(pictures[where], self.data.masks[chosen], backgrounds)
         names = [self.data.ids[place] for place in places]
-        return augmentation.augment(pictures, names, self.seed, epoch, self.augment), labels
+        return augmentation.augment(pictures, names, self._drawn_by, self.before + epoch, self.augment)
+
+    def masks(self, index: int) -> NDArray[np.float32]:
+        """Return the masks of batch ``index``, ``(n, H, W)``, 0 to 1, where its images have their objects."""
+        places, epoch = self.places(index), self.first + index // self.steps
+        names = [self.data.ids[place] for place in places]
+        return augmentation.augment_masks(
+            self.data.masks[places], names, self._drawn_by, self.before + epoch, self.augment
+        )
 
     def places(self, index: int) -> NDArray[np.int64]:
         """Return which images batch ``index`` has, by their places in the data."""
@@ -135,15 +152,15 @@ class Batches(keras.utils.PyDataset):
     def _plan(self, epoch: int) -> tuple[NDArray, NDArray, NDArray]:
         """Return of an epoch: the order, each image's donor, and which images are swapped."""
         if epoch not in self._plans:
-            number, ids = len(self.data.ids), self.data.ids
+            number, ids, draw = len(self.data.ids), self.data.ids, self.before + epoch
             order = seeds.generator(self.seed, "order", epoch).permutation(number)
             donors, swapped = np.zeros(number, np.int64), np.zeros(number, bool)
             if self.trained_on in ("swapped", "both"):
                 lenders = [ids[int(place)] for place in self._donors]
-                donors = self._donors[images.draw_donors(ids, lenders, self.seed, "donor", epoch)]
+                donors = self._donors[images.draw_donors(ids, lenders, self._drawn_by, "donor", draw)]
                 swapped[:] = True
             if self.trained_on == "both":
-                drawn = [seeds.generator(self.seed, "swapped", epoch, name).random() for name in ids]
+                drawn = [seeds.generator(self._drawn_by, "swapped", draw, name).random() for name in ids]
                 swapped[np.argsort(drawn)[number // 2 :]] = False
             # TensorFlow reads a few batches ahead, at most into the next epoch.
             self._plans = {before: plan for before, plan in self._plans.items() if before == epoch - 1}

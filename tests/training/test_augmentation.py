@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from scipy import ndimage
 
 from rrr_utils.training import augmentation
 from rrr_utils.training.augmentation import Change
@@ -73,6 +74,35 @@ def test_images_change_alone(image):
     assert not np.array_equal(pair[0], pair[1])
     with pytest.raises(ValueError, match=r"`augmentation` must be one of .*'author'.*Did you mean 'authors'\?"):
         augmentation.augment(image[None], ["a"], 0, 0, "author")
+
+
+def test_masks_move_as_their_images():
+    """A mask that is painted into its image, moved, is the moved image over 255, to its half grey level."""
+    masks = np.random.default_rng(1).random((4, 16, 12)) < 0.5
+    painted = np.repeat(np.where(masks, 255, 0).astype(np.uint8)[..., None], 3, axis=-1)
+    ids = ["a", "b", "c", "d"]
+    moved = augmentation.augment_masks(masks, ids, 3, 1, "authors")
+    images = augmentation.augment(painted, ids, 3, 1, "authors")
+    assert moved.dtype == np.float32
+    assert np.abs(moved - images[..., 0] / 255).max() <= 0.501 / 255
+    assert_array_equal(augmentation.augment_masks(masks, ids, 3, 1, "input-dropout"), masks)
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_changes_are_those_of_scipy(image, number):
+    """SciPy's affine map, channel by channel, in double precision; the mirror comes last."""
+    change, size = augmentation.draw(0, f"image-{number}", 4), 20
+    angle, shear = np.deg2rad([change.angle, change.shear])
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    slant = np.array([[np.cos(shear), 0], [-np.sin(shear), 1]])
+    matrix = turn @ slant @ np.diag([change.high, change.wide])
+    middle = np.full(2, (size - 1) / 2)
+    offset = middle - matrix @ middle + turn @ (np.array([change.down, change.across]) * size)
+    planes = [
+        ndimage.affine_transform(image[..., k].astype(float), matrix, offset, order=1, mode="nearest") for k in range(3)
+    ]
+    theirs = np.stack(planes, axis=-1)[:, :: -1 if change.mirrored else 1]
+    assert np.abs(augmentation.apply(image, change) - theirs).max() <= 0.501  # ours are whole grey levels
 
 
 def test_input_dropout_keeps_four_fifths_of_the_pixels():
