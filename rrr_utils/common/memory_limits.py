@@ -2,6 +2,8 @@
 
 ``RRR_FROZEN_GB``
     What frozen blocks give for the images of one training, in memory or on disk.
+``RRR_SHARED_GB``
+    What frozen blocks give for the augmented images of all epochs, on disk in a study's runs, shared by its trainings.
 ``RRR_STACK_GB``
     Weights of checkpoints that are scored together. Compiled, they take more than as much again: by default a process
     that scores a full stack of VGG16 stays below 4 GiB. With room for more, blocks that all checkpoints share run less
@@ -10,7 +12,7 @@
 
 import os
 
-DEFAULTS = {"RRR_FROZEN_GB": 8.0, "RRR_STACK_GB": 0.67}
+DEFAULTS = {"RRR_FROZEN_GB": 8.0, "RRR_SHARED_GB": 24.0, "RRR_STACK_GB": 0.67}
 
 
 def nbytes(name: str) -> int:

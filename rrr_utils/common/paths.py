@@ -26,6 +26,11 @@ def runs() -> Path:
     return _from_environment("RRR_RUNS") or root() / "runs"
 
 
+def shared_arrays(study: str) -> Path:
+    """Return the folder of arrays that the trainings of ``study`` share; it is deleted when the study is done."""
+    return runs() / study / ".shared"
+
+
 def results(study: str) -> Path:
     """Return the folder of the published tables of ``study``, ``data/results/<study>`` in the project."""
     return root() / "data" / "results" / study

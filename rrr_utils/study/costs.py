@@ -29,7 +29,8 @@ class Speed:
     ``engine``: a forward pass in scoring, as a share of one in training; ``lower`` and ``head``: the shares of blocks 1
     to 3 and of the head, by operation count. ``whole`` and ``upper``: an image in training, all blocks and the last
     two, as a multiple of a forward pass. ``body``: the weights below the head, ``hidden``: the head's weights a cell of
-    the last map, ``pixels``: a cell's width in pixels. ``channels``: of the last layer of every resolution.
+    the last map, ``pixels``: a cell's width in pixels. ``channels``: of the last layer of every resolution;
+    ``late``: which of these resolutions blocks 4 and 5 start from.
     ``bfloat16``: how many times faster a pass is in it, on a processor that multiplies it in tiles; on one that does
     not, a study that asks for it takes longer than is said here. ``occlusion``: the share of passes that are whole.
     """
@@ -47,6 +48,7 @@ class Speed:
     channels: tuple[int, ...]
     bfloat16: float = 1.0
     occlusion: float = 1.0
+    late: int = 2
 
 
 SPEEDS = {
@@ -56,12 +58,16 @@ SPEEDS = {
     "resnet50": Speed(
         224, 1 / 24, 0.77, 0.48, 0.03, 4.0, 2.4, 23.6e6, 1024 * 2048, 32, (64, 256, 512, 1024, 2048), 4.8
     ),
-    "mobilenet": Speed(224, 1 / 110, 0.7, 0.41, 0.05, 4.6, 2.1, 3.2e6, 512 * 1024, 32, (64, 128, 256, 512, 1024), 3.0),
+    "mobilenet": Speed(
+        224, 1 / 110, 0.7, 0.41, 0.05, 4.6, 2.1, 3.2e6, 512 * 1024, 32, (64, 128, 256, 512, 1024), 3.0, late=3
+    ),
     "convnet": Speed(64, 0.00016, 1.0, 0.0, 0.1, 3.2, 3.2, 0.02e6, 64 * 48, 8, (16, 32, 48)),
 }
 # Beside its passes: seconds an image once, and at every checkpoint. Quickshift and the regression run on one thread, so
 # they count for half of what they take, as all times here are for two.
 _BESIDE = {"lime": (0.14, 0.004), "sedc": (0.14, 0.0)}
+# Seconds to draw and move a training image of 224 pixels a side, on one thread of two as well.
+_AUGMENTING = 0.0009
 _MASK_SECONDS = {"outlines": 0.005, "deeplab": 0.03, "mask_rcnn": 4.0}
 # What nobody has measured costs as much as this: a network, a masker, the passes of an explainer, the images of a data
 # set of one's own, which are not imported for a plan.
@@ -92,23 +98,44 @@ def masking(data: Data, sizes: Sequence[int]) -> Cost:
 def training(data: Data, model: Model, stage: Stage, strategy: str, seeds: int) -> Cost:
     """Return the cost of training with one strategy, evaluated on all images before and after every epoch.
 
-    Blocks that are frozen before the first trained one run once an image; their passes are counted all the same.
+    Blocks that are frozen before the first trained one run once an image, and with the authors' augmentation once an
+    image and epoch for all seeds, which share what comes out on disk as far as ``RRR_SHARED_GB`` goes; their passes are
+    counted all the same.
     """
     n = images_of(data)
-    images = round(n * (1 - data.test_share)) * stage.epochs * seeds
-    passes = n * (stage.epochs + 1) * seeds
+    each = round(n * (1 - data.test_share)) * stage.epochs
+    images, passes = each * seeds, n * (stage.epochs + 1) * seeds
     forward, speed = pass_seconds(model), speed_of(model)
     factor = {"head": 1.0, "dense": 1.0, "blocks4-5": speed.upper}.get(strategy, speed.whole)
-    work, once = passes + factor * images, 0.0
-    frozen = frozen_share(model, strategy)
-    if frozen and model.augmentation == "none" and not {"swapped", "both"} & set(model.trained_on):
-        work, once = passes * (1 - frozen) + (factor - frozen) * images, frozen * n * seeds
+    frozen, shared, kept, makers = frozen_share(model, strategy), 0, 0, seeds
+    if frozen and model.augmentation == "authors":
+        shared = shared_bytes(data, model, stage, strategy)
+        makers, kept = (1, n + each) if shared else (seeds, (n + each) * seeds)
+    elif frozen and model.augmentation == "none" and not {"swapped", "both"} & set(model.trained_on):
+        kept = n * seeds
+    else:
+        frozen = 0.0
+    work = passes * (1 - frozen) + (factor - frozen) * images + frozen * kept
+    moving = _AUGMENTING * (model.size / 224) ** 2 * each * makers if model.augmentation == "authors" else 0.0
     return Cost(
         passes=passes,
         training_images=images,
-        seconds=forward * (work + once),
-        disk=trained_weights(model, strategy) * 4 * (stage.epochs + 1) * seeds,
+        seconds=forward * work + moving,
+        disk=trained_weights(model, strategy) * 4 * (stage.epochs + 1) * seeds + shared,
     )
+
+
+def shared_bytes(data: Data, model: Model, stage: Stage, strategy: str) -> int:
+    """Return the bytes of what the blocks that ``strategy`` freezes give for a stage's augmented images, and for those
+    evaluated; 0 where it is not shared: no such blocks or images, weights that each seed draws, or above the budget.
+    """
+    if not frozen_share(model, strategy) or model.augmentation != "authors" or model.weights is None:
+        return 0
+    speed, n = speed_of(model), images_of(data)
+    level = speed.late if strategy == "blocks4-5" else len(speed.channels) - 1
+    side = model.size * 2 ** (len(speed.channels) - 1 - level) // speed.pixels
+    nbytes = (round(n * (1 - data.test_share)) * stage.epochs + n) * side**2 * _channels(model)[level] * 4
+    return nbytes if nbytes <= memory_limits.nbytes("RRR_SHARED_GB") else 0
 
 
 def scoring(data: Data, model: Model, what: Scoring, strategy: str, epochs: int, seeds: int) -> Cost:
@@ -203,7 +230,7 @@ def _about(source: str) -> Callable[[Mapping[str, Any]], int] | None:
 
 
 def guesses(study: Study) -> list[str]:
-    """Return what the estimates of a study rest on where nobody has measured, a sentence each."""
+    """Return what the estimates of a study rest on where nobody has measured, and its disk's limit, a sentence each."""
     scored: list[Any] = [study.scoring, *(model.scoring for model in study.networks if model.scoring), *study.analyses]
     asked = [each for entry in scored for each in entry.explainers]
     said = [
@@ -212,7 +239,19 @@ def guesses(study: Study) -> list[str]:
         *((each.architecture, _USUAL) for each in study.networks if each.architecture not in SPEEDS),
         *((each["name"], f"{_unknown_passes(each):,} passes a map") for each in asked if own(each["name"])),
     ]
-    return [f"No experience with {word}: estimated as {usual}." for word, usual in dict.fromkeys(said)]
+    shared = sum(
+        shared_bytes(data, model, model.stage(strategy), strategy) * len(model.trained_on)
+        for data in study.data
+        for model in study.networks
+        if not model.on or data.name in model.on
+        for strategy in {*model.strategies, *(("head",) if model.head else ())}
+    )
+    limit = (
+        f"Of the disk {shared / 1e9:.1f} GB are frozen blocks' activations, shared by trainings: at most "
+        f"{memory_limits.nbytes('RRR_SHARED_GB') / 1e9:g} GB at a time (RRR_SHARED_GB), deleted when the study is done."
+    )
+    guessed = [f"No experience with {word}: estimated as {usual}." for word, usual in dict.fromkeys(said)]
+    return [*guessed, *([limit] if shared else [])]
 
 
 def machine(threads: int) -> float:

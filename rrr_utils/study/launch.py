@@ -1,6 +1,7 @@
 """A study, planned or run: `rrr study plan demo`, `rrr study run demo`."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -41,7 +42,10 @@ def run(
         raise FileNotFoundError(f"There is no {WORKFLOW / 'Snakefile'}. A study is run in a clone of the project.")
     folder, known = paths.runs() / asked.name, _profile(profile)
     with files.exclusive_lock(folder / ".lock", f"Study {asked.name}"):
-        return _run(asked, part, path.resolve(), folder, slots, threads, known)
+        code = _run(asked, part, path.resolve(), folder, slots, threads, known)
+        if code == 0 and part == agenda.WHOLE:  # no training is left that could use them
+            shutil.rmtree(paths.shared_arrays(asked.name), ignore_errors=True)
+    return code
 
 
 def _slots(at_once: int, threads: int) -> int:

@@ -19,6 +19,7 @@ from rrr_utils.common.registry import member
 from rrr_utils.engine import passes, weights
 from rrr_utils.networks.network import Network
 from rrr_utils.training import checkpoints, frozen_activations
+from rrr_utils.training.augmentation import BY_STUDY
 from rrr_utils.training.batches import Batches, TrainingData
 from rrr_utils.training.checkpoints import restore
 
@@ -62,6 +63,8 @@ def train(
     evaluate: Mapping[str, tuple[NDArray, NDArray]],
     study_seed: int = 0,
     augment: str = "none",
+    before: int = 0,
+    shared: Path | str | None = None,
     budget: int | None = None,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
@@ -74,9 +77,9 @@ def train(
     weights is emptied and begun anew. The bits are the same for the same seed, number of threads
     (:func:`rrr_utils.engine.start`) and kind of processor.
 
-    Blocks that are frozen before the first trained one run once an image, and training and evaluation go on from what
-    they give (:mod:`rrr_utils.training.frozen_activations`): the same batches in the same order, losses equal to
-    rounding.
+    Blocks that are frozen before the first trained one run once an image, or with augmentation once an image and epoch,
+    and training and evaluation go on from what they give (:mod:`rrr_utils.training.frozen_activations`): the same
+    batches in the same order, losses equal to rounding.
 
     Parameters
     ----------
@@ -90,12 +93,18 @@ def train(
         Gets ``epoch-00.npz`` and so on, and at the end ``record.json`` with the history. A state with the optimizer's
         part lies there meanwhile.
     seed, study_seed
-        The run seed gives the order of the images and the swaps; the study seed the random pixels of ``masked``.
+        The run seed gives the order of the images and the swaps; the study seed the random pixels of ``masked``, and
+        with ``authors`` augmentation and swaps: see :class:`Batches`.
     evaluate
         For each split: images (as they are, never with another background) and labels.
     augment
         One of ``names.AUGMENTATIONS``: how training images are changed anew in every epoch. What is evaluated
         never is.
+    before
+        Epochs of the stages before this one, from whose end augmentation is counted on.
+    shared
+        Folder for what frozen blocks make of augmented images; all trainings that name it compute these once. It may
+        be deleted at any time and changes no bit. Without one, every training computes them for itself.
     budget
         Bytes that the activations of frozen blocks may take, see :func:`rrr_utils.training.frozen_activations.plan`; 0
         keeps none.
@@ -122,7 +131,7 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     for leftover in folder.glob(".*-*"):  # what a kill in the middle of a write leaves
         leftover.unlink()
-    settings = {
+    settings: dict[str, Any] = {
         "network": network.name,
         "strategy": strategy,
         "layers": list(layers),
@@ -131,9 +140,11 @@ def train(
         "seeds": [int(seed), int(study_seed)],
         "data": _data_digest(data, with_masks=trained_on != "original"),
         **({} if augment == "none" else {"augmentation": augment}),
+        **({"before": before} if augment in BY_STUDY and before else {}),
         "evaluate": {split: checkpoints.digest(arrays) for split, arrays in evaluate.items()},
     }
-    apart = [pictures for pictures, _ in evaluate.values() if not _same(pictures, data, trained_on)]
+    same = frozen_activations.same
+    apart = [pictures for pictures, _ in evaluate.values() if not same(pictures, data, trained_on, augment)]
     number = len(data.ids) + sum(map(len, apart))
     plan = frozen_activations.plan(network, layers, trained_on, number, budget, augment)
     if plan.cut is not None:
@@ -153,26 +164,29 @@ def train(
         epochs=stage.epochs,
         folder=folder,
         augment=augment,
+        before=before,
     )
-    model, stream = network.model, batches
+    model, streams = network.model, frozen_activations.whole(batches)
     if plan.cut is not None:
         if progress is not None:
             progress(0, stage.epochs * batches.steps, plan.text)
-        model, stream, evaluate = _kept(network, plan, batches, evaluate, folder)
+        activations = frozen_activations.Activations(network, plan, folder, Path(shared) if shared else None)
+        model, streams, evaluate = activations.stand_in(batches, evaluate, settings["data"])
     run = _Run(network, model, layers, stage, folder, {**settings, "start": now}, evaluate)
     batches.first = run.resume()
     try:
-        if batches.first < stage.epochs:
+        for end, stream in streams:
             model.fit(
                 stream,
-                epochs=stage.epochs,
+                epochs=end,
                 initial_epoch=batches.first,
-                # The stream of batches holds all epochs: this says where each ends.
+                # A stream of batches holds several epochs: this says where each ends.
                 steps_per_epoch=batches.steps,
                 shuffle=False,
                 verbose=0,
-                callbacks=[_Keep(run, batches.steps, progress)],
+                callbacks=[_Keep(run, batches.steps, stage.epochs, progress)],
             )
+            batches.first = end
         run.finish()
     except BaseException:
         restore(network, folder, 0)
@@ -251,41 +265,12 @@ class _Run:
         return {f"hidden {number}": variable for number, variable in enumerate(variables)}
 
 
-def _kept(
-    network: Network,
-    plan: frozen_activations.Plan,
-    batches: Batches,
-    evaluate: Mapping[str, tuple[NDArray, NDArray]],
-    folder: Path,
-) -> tuple[keras.Model, frozen_activations.KeptBatches, dict[str, tuple[NDArray, NDArray]]]:
-    """Return the layers behind the frozen blocks, and batches and splits as what the frozen blocks make of them."""
-    activations = frozen_activations.Activations(network, plan, folder)
-    number = len(batches.data.ids)
-    kept = activations.of(number, lambda start, stop: batches.still(np.arange(start, stop)))
-    splits = {}
-    for split, (pictures, labels) in evaluate.items():
-        if _same(pictures, batches.data, batches.trained_on):
-            splits[split] = kept, labels
-        else:
-            splits[split] = activations.of(len(labels), _between(pictures)), labels
-    return activations.suffix, frozen_activations.KeptBatches(batches, kept), splits
-
-
-def _between(pictures: NDArray) -> frozen_activations.Pictures:
-    return lambda start, stop: pictures[start:stop]
-
-
-def _same(pictures: NDArray, data: TrainingData, trained_on: str) -> bool:
-    """Return whether the images of a split are those of training as they are trained on."""
-    return trained_on == "original" and np.array_equal(pictures, data.images)
-
-
 class _Keep(keras.callbacks.Callback):
     """Tells the run of every epoch's end and the caller of every batch, and stops at a loss that is not finite."""
 
-    def __init__(self, run: _Run, steps: int, progress: Progress | None) -> None:
+    def __init__(self, run: _Run, steps: int, epochs: int, progress: Progress | None) -> None:
         super().__init__()
-        self.run, self.steps, self.progress = run, steps, progress
+        self.run, self.steps, self.epochs, self.progress = run, steps, epochs, progress
         self.epoch = 0
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -296,9 +281,8 @@ class _Keep(keras.callbacks.Callback):
         if not math.isfinite(loss):
             raise _diverged(f"The training loss became {loss} in", self.epoch + 1)
         if self.progress is not None:
-            epochs = self.params["epochs"]
-            text = f"epoch {self.epoch + 1} of {epochs}, loss {loss:.3f}"
-            self.progress(self.epoch * self.steps + batch + 1, epochs * self.steps, text)
+            text = f"epoch {self.epoch + 1} of {self.epochs}, loss {loss:.3f}"
+            self.progress(self.epoch * self.steps + batch + 1, self.epochs * self.steps, text)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self.run.keep(epoch + 1)

@@ -239,6 +239,52 @@ def test_what_is_shared_costs_once(tiny: study.Study) -> None:
     assert once.seconds < 0.3 * often.seconds
 
 
+def test_frozen_blocks_run_once_for_all_seeds_on_augmented_images(
+    tiny: study.Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """VGG16 at 160 pixels on 3,000 images: the first seed pays for blocks 1 to 3 and their 8.6 GB, others train alone.
+
+    20 x 20 x 256 numbers of 4 bytes, for 2,100 images in 10 epochs and the 3,000 that are evaluated; the head's 5 x 5 x
+    512, a MobileNet's 14 x 14 x 128 and 7 x 7 x 256. Without room, or with weights of its own, each seed pays.
+    """
+    data = replace(tiny.data[0], source="dogs_vs_cats", options={"images": 3000}, test_share=0.3)
+    plain = replace(tiny.networks[0], architecture="vgg16", size=160, weights="imagenet", on=())
+    vgg, stage = replace(plain, augmentation="authors"), study.Stage(10)
+    narrow = replace(vgg, architecture="mobilenet", size=224, alpha=0.25)
+    for model, strategy, numbers in (
+        (vgg, "blocks4-5", 20 * 20 * 256),
+        (vgg, "head", 5 * 5 * 512),
+        (narrow, "blocks4-5", 14 * 14 * 128),
+        (narrow, "dense", 7 * 7 * 256),
+        (narrow, "blocks1-3", 0),
+        (plain, "dense", 0),
+        (replace(vgg, weights=None), "dense", 0),
+    ):
+        assert costs.shared_bytes(data, model, stage, strategy) == (2100 * 10 + 3000) * numbers * 4
+
+    def seconds(model: study.Model, strategy: str, seeds: int) -> float:
+        return costs.training(data, model, stage, strategy, seeds).seconds
+
+    forward = costs.pass_seconds(vgg)
+    once, another = seconds(vgg, "dense", 1), seconds(vgg, "dense", 3) - seconds(vgg, "dense", 2)
+    assert once - another == pytest.approx(0.99 * forward * 24000, rel=0.02)  # and as many are moved
+    assert another < 0.03 * once
+    alone = replace(vgg, weights=None)
+    assert seconds(alone, "dense", 3) == pytest.approx(3 * once)
+    assert seconds(vgg, "all", 3) == pytest.approx(3 * seconds(vgg, "all", 1))
+    difference = (
+        costs.training(data, vgg, stage, "blocks4-5", 3).disk - costs.training(data, alone, stage, "blocks4-5", 3).disk
+    )
+    assert difference == costs.shared_bytes(data, vgg, stage, "blocks4-5")
+    whole = replace(
+        tiny, data=(data,), networks=(replace(vgg, strategies=("dense", "blocks4-5"), head=stage, tuning=stage),)
+    )
+    assert costs.guesses(whole)[-1].startswith("Of the disk 12.3 GB are frozen blocks' activations")
+    monkeypatch.setenv("RRR_SHARED_GB", "5")
+    assert seconds(vgg, "dense", 3) < 1.1 * once
+    assert seconds(vgg, "blocks4-5", 3) == pytest.approx(3 * seconds(vgg, "blocks4-5", 1))
+
+
 def test_bfloat16_saves_seconds_and_no_passes(tiny: study.Study) -> None:
     """VGG16's 100 images are asked 1,000 rows at the first checkpoint, which is all but LIME's 64 at the second."""
     data, network = tiny.data[0], replace(tiny.networks[0], architecture="vgg16", size=160)

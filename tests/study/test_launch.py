@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import pytest
 import tiny_study
 
-from rrr_utils.study import jobs
+from rrr_utils.common import paths
+from rrr_utils.study import jobs, launch
 from rrr_utils.study import study_file as study
 
 
@@ -38,3 +40,18 @@ def test_an_unknown_profile_is_told_with_those_that_there_are(tmp_path: Path) ->
     assert ran.returncode == 1
     assert "Did you mean 'slurm'" in ran.stderr
     assert not (tmp_path / "project" / "runs" / "tiny" / ".logs").exists()
+
+
+@pytest.mark.parametrize("code", [0, 1, 130])
+def test_what_trainings_shared_goes_when_the_study_is_done(
+    code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stays after a failure and an interruption, because the same command goes on from there."""
+    monkeypatch.setenv("RRR_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setattr(launch, "_run", lambda *_: code)
+    path = tiny_study.project(tmp_path)
+    shared = paths.shared_arrays("tiny")
+    (shared / "group").mkdir(parents=True)
+    assert launch.run(path) == code
+    assert shared.exists() == (code != 0)
+    assert shared.parent.exists()

@@ -1,5 +1,7 @@
 """Frozen blocks computed once: the same batches and losses as the whole network's, and when it is not done."""
 
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pandas as pd
@@ -66,6 +68,117 @@ def test_blocks_four_and_five_of_mobilenet_train_on_kept_activations(tmp_path):
     pd.testing.assert_frame_equal(*histories, rtol=1e-3)
 
 
+AUGMENTED = {"trained_on": "both", "augment": "authors", "before": 1}
+
+
+def counted(monkeypatch):
+    """Count the images that frozen blocks are asked about."""
+    counts, original = [], frozen.passes.forward
+
+    def forward(model):
+        asked = original(model)
+        return lambda images: (counts.append(len(images)), asked(images))[1]
+
+    monkeypatch.setattr(frozen, "passes", SimpleNamespace(forward=forward))
+    return counts
+
+
+@pytest.mark.parametrize("strategy", ["head", "dense"])
+def test_seeds_share_the_activations_of_augmented_images(tmp_path, monkeypatch, strategy):
+    """Three seeds equal plain `fit` on the same draws to rounding, and only the first runs the frozen blocks.
+
+    Seven images in each of two epochs, and the seven and six that are evaluated.
+    """
+    counts = counted(monkeypatch)
+    for seed in range(3):
+        options = {"strategy": strategy, "seed": seed, **AUGMENTED}
+        quick = run(tmp_path / f"quick-{seed}", **options, shared=tmp_path / "shared")
+        assert sum(counts) == 2 * 7 + 7 + 6
+        plain = run(tmp_path / f"plain-{seed}", **options, budget=0)
+        pd.testing.assert_frame_equal(quick, plain, rtol=1e-5)
+        assert quick["loss"].nunique() == len(quick)  # it has moved
+    ends = {contents(tmp_path / f"quick-{seed}")["epoch-02.npz"] for seed in range(3)}
+    assert len(ends) == 3  # orders differ
+
+
+def test_what_is_shared_changes_no_bit(tmp_path, monkeypatch):
+    """Shared, not shared, no room, made anew: the same files. Killed in the second epoch and run again, too."""
+
+    def stop(done, total, text):
+        if done == 3:
+            raise Killed
+
+    options = {"strategy": "dense", **AUGMENTED}
+    run(tmp_path / "alone", **options)
+    run(tmp_path / "first", **options, shared=tmp_path / "shared")
+    run(tmp_path / "second", **options, shared=tmp_path / "shared")
+    with pytest.raises(Killed):
+        run(tmp_path / "killed", **options, shared=tmp_path / "shared", progress=stop)
+    assert "epoch-02.npz" not in contents(tmp_path / "killed")
+    for file in (tmp_path / "shared").glob("*/epoch-002.float32"):
+        file.write_bytes(file.read_bytes()[:-5])
+    run(tmp_path / "killed", **options, shared=tmp_path / "shared")
+    monkeypatch.setenv("RRR_SHARED_GB", "0")
+    run(tmp_path / "none", **options, shared=tmp_path / "other")
+    assert not list((tmp_path / "other").glob("*/*"))
+    assert '"before": 1' in (tmp_path / "alone" / "record.json").read_text()
+    for name in ("first", "second", "killed", "none"):
+        assert contents(tmp_path / name) == contents(tmp_path / "alone"), name
+
+
+@pytest.mark.parametrize(
+    "change", [{"study_seed": 1}, {"before": 3}, {"trained_on": "masked"}, {"network": 1}, {"trained_on": "original"}]
+)
+def test_what_decides_the_images_is_not_mixed(tmp_path, monkeypatch, change):
+    """Another study seed, stage, kind of training or start has activations of its own."""
+    options = {"strategy": "dense", **AUGMENTED, "shared": tmp_path / "shared"}
+    run(tmp_path / "one", **options)
+    counts = counted(monkeypatch)
+    if "network" in change:
+        change = {"network": tiny(seed=1)}
+    run(tmp_path / "two", **{**options, **change})
+    assert sum(counts) in (14, 27)  # what is evaluated is shared where the network is the same
+    assert len(list((tmp_path / "shared").glob("*/epoch-*"))) == 4
+
+
+def test_unaugmented_images_are_not_shared(tmp_path):
+    """Their activations stay with the training, as before."""
+    run(tmp_path / "one", strategy="dense", trained_on="original", shared=tmp_path / "shared")
+    assert not (tmp_path / "shared").exists()
+
+
+def test_frozen_blocks_are_a_pure_function(tmp_path):
+    """Normalisation by its running statistics: an image's activations are its own, whatever stands beside it."""
+    network = tiny()
+    network.model.get_layer("normalisation").moving_mean.assign(np.full(4, 0.3, np.float32))
+    network.set_strategy("dense")
+    images = data().images
+    plan = frozen.plan(network, ("logits",), "both", 7, augment="authors")
+    together = frozen.Activations(network, plan, tmp_path).of(7, lambda start, stop: images[start:stop])
+    expected = keras.Model(network.model.input, network.model.get_layer("relu").output)(images, training=False)
+    np.testing.assert_allclose(together, expected, rtol=1e-5, atol=1e-6)
+    network.model.get_layer("normalisation").moving_mean.assign(np.zeros(4, np.float32))
+    other = frozen.Activations(network, plan, tmp_path).of(7, lambda start, stop: images[start:stop])
+    assert not np.allclose(other, together)
+    alone = frozen.Activations(network, plan, tmp_path).of(1, lambda start, stop: images[3:4])
+    np.testing.assert_array_equal(alone[0], other[3])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", ["head", "dense", "blocks4-5"])
+def test_mobilenet_trains_on_shared_activations_as_on_images(tmp_path, strategy):
+    """Three seeds share one folder; losses of the first epoch agree with plain `fit` within a thousandth."""
+    stage, inputs = training.Stage(1, "rmsprop", 1e-4, batch=4), data(9, 64)
+    for seed in range(3):
+        histories = []
+        for name, more in (("quick", {"shared": tmp_path / "shared"}), ("plain", {"budget": 0})):
+            network = networks.build("mobilenet", classes=2, size=64, alpha=0.25, weights=None)
+            options = {"trained_on": "original", "seed": seed, "evaluate": splits(9, 64), "augment": "authors", **more}
+            histories.append(training.train(network, strategy, inputs, stage, tmp_path / f"{name}-{seed}", **options))
+        pd.testing.assert_frame_equal(*histories, rtol=1e-3)
+        assert len(list((tmp_path / "shared").glob("*/*"))) == 3
+
+
 def test_a_file_holds_what_memory_does_not(tmp_path, monkeypatch):
     """Beyond the limit of memory the activations lie in an unnamed file of the folder: the same bits."""
     run(tmp_path / "memory", strategy="dense", trained_on="masked")
@@ -96,12 +209,12 @@ def test_where_nothing_is_kept_the_reason_is_said(strategy, trained_on, budget, 
         raise AssertionError(plan.text)
 
 
-def test_augmented_images_are_not_kept():
-    """They change in every epoch, and the text says so."""
+def test_images_with_input_dropout_are_not_kept():
+    """Pixels that the run seed drops differ between seeds: the text says that nothing is kept."""
     network = tiny()
-    plan = frozen.plan(network, network.trainable_layers("dense"), "original", 13, augment="authors")
+    plan = frozen.plan(network, network.trainable_layers("dense"), "original", 13, augment="input-dropout")
     assert plan.cut is None
-    assert plan.text.startswith("Images are augmented anew every epoch (authors)")
+    assert plan.text.startswith("Images are augmented anew every epoch (input-dropout)")
 
 
 def test_what_is_kept_is_counted():
