@@ -1,5 +1,6 @@
 """Arrays that several trainings of a study need: made by the first, kept on disk for the others."""
 
+import fcntl
 import hashlib
 import json
 import shutil
@@ -28,8 +29,7 @@ def shared(
 
     ``group`` and ``name`` must say all that decides what the array holds. ``parts()`` gives its rows in pieces, and is
     called only where ``folder`` does not have them. A file is checked against a digest of its name and content: one
-    that is torn, or another's, is made anew. Processes that make the same array at once each write a whole file, of
-    which the last stays.
+    that is torn, or another's, is made anew. Of two processes that need the same array, one makes it and one waits.
 
     All arrays in ``folder`` take what ``RRR_SHARED_GB`` allows and the disk has, see
     :mod:`rrr_utils.common.memory_limits`; where room is needed, groups that were idle for an hour are deleted. The
@@ -40,15 +40,18 @@ def shared(
     file.parent.mkdir(parents=True, exist_ok=True)
     file.parent.touch()  # in use
     start = hashlib.sha256(f"{digest} {name} {shape}".encode())
-    if not _is_whole(file, nbytes, start.copy()):
-        if not _makes_room(folder, file.parent, nbytes):
-            return None
-        with files.atomic(file) as temporary, temporary.open("wb") as stream:
-            for part in parts():
-                rows = np.ascontiguousarray(part, np.float32)
-                stream.write(rows.data)
-                start.update(rows.data)
-            stream.write(start.digest())
+    # Whoever comes second waits. The lock of a process that dies is free.
+    with file.with_name(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not _is_whole(file, nbytes, start.copy()):
+            if not _makes_room(folder, file.parent, nbytes):
+                return None
+            with files.atomic(file) as temporary, temporary.open("wb") as stream:
+                for part in parts():
+                    rows = np.ascontiguousarray(part, np.float32)
+                    stream.write(rows.data)
+                    start.update(rows.data)
+                stream.write(start.digest())
     return np.memmap(file, np.float32, "r", shape=shape)
 
 

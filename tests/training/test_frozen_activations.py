@@ -120,7 +120,7 @@ def test_what_is_shared_changes_no_bit(tmp_path, monkeypatch):
     run(tmp_path / "killed", **options, shared=tmp_path / "shared")
     monkeypatch.setenv("RRR_SHARED_GB", "0")
     run(tmp_path / "none", **options, shared=tmp_path / "other")
-    assert not list((tmp_path / "other").glob("*/*"))
+    assert not list((tmp_path / "other").glob("*/*.float32"))
     assert '"before": 1' in (tmp_path / "alone" / "record.json").read_text()
     for name in ("first", "second", "killed", "none"):
         assert contents(tmp_path / name) == contents(tmp_path / "alone"), name
@@ -176,7 +176,7 @@ def test_mobilenet_trains_on_shared_activations_as_on_images(tmp_path, strategy)
             options = {"trained_on": "original", "seed": seed, "evaluate": splits(9, 64), "augment": "authors", **more}
             histories.append(training.train(network, strategy, inputs, stage, tmp_path / f"{name}-{seed}", **options))
         pd.testing.assert_frame_equal(*histories, rtol=1e-3)
-        assert len(list((tmp_path / "shared").glob("*/*"))) == 3
+        assert len(list((tmp_path / "shared").glob("*/*.float32"))) == 3
 
 
 def test_a_file_holds_what_memory_does_not(tmp_path, monkeypatch):

@@ -70,36 +70,38 @@ def test_a_maker_that_dies_leaves_nothing(ask, tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         ask(meanwhile=fail)
-    assert not list(tmp_path.glob("*/*"))
+    assert not list(tmp_path.glob("*/*.float32"))
     assert_array_equal(ask(), ROWS)
 
 
-def test_another_makes_it_meanwhile(ask, tmp_path):
-    """Both write a whole file and both have the array."""
-    inner = []
-    assert_array_equal(ask(meanwhile=lambda: inner.append(ask())), ROWS)
-    assert_array_equal(inner[0], ROWS)
-    assert len(ask.made) == 2
-    assert len(list(tmp_path.glob("*/*"))) == 1
-
-
 RACE = """
-import sys
+import sys, time
 from pathlib import Path
 import numpy as np
 from rrr_utils.training import shared_arrays
+
+def parts():
+    made.append(number)
+    time.sleep(0.01)
+    return [rows[:20], rows[20:]]
+
+made = []
 for number in range(40):
     rows = np.full((50, 100), number, np.float32)
-    found = shared_arrays.shared(Path(sys.argv[1]), {"a": 1}, str(number), rows.shape, lambda: [rows[:20], rows[20:]])
+    found = shared_arrays.shared(Path(sys.argv[1]), {"a": number % 3}, str(number), rows.shape, parts)
     assert np.array_equal(found, rows)
+print(*made)
 """
 
 
 def test_two_processes_at_once(tmp_path):
-    """Forty arrays by two processes side by side: each has the right ones, and no temporary file is left."""
-    both = [subprocess.Popen([sys.executable, "-c", RACE, str(tmp_path)]) for _ in range(2)]
-    assert [each.wait(60) for each in both] == [0, 0]
-    assert len(list(tmp_path.glob("*/*"))) == 40
+    """Forty arrays by two processes side by side: each has the right ones, and each array was made by one of them."""
+    command = [sys.executable, "-c", RACE, str(tmp_path)]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    made = [each.communicate(timeout=60)[0].split() for each in both]
+    assert [each.returncode for each in both] == [0, 0]
+    assert sorted(map(int, [*made[0], *made[1]])) == list(range(40))
+    assert len(list(tmp_path.glob("*/*.float32"))) == 40
 
 
 def test_the_budget_holds_and_idle_groups_give_way(ask, tmp_path, monkeypatch):
@@ -125,4 +127,4 @@ def test_a_full_disk_keeps_nothing(ask, tmp_path, monkeypatch):
     """Less free than the array takes: None, and nothing is written."""
     monkeypatch.setattr(shared_arrays.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": ROWS.nbytes}))
     assert ask() is None
-    assert not list(tmp_path.glob("*/*"))
+    assert not list(tmp_path.glob("*/*.float32"))
