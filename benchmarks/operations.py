@@ -62,3 +62,13 @@ def tuning_limit(prefix: float, suffix: float, trained: int, evaluated: int, epo
     step, look = 3 * suffix * epochs * trained, suffix * (epochs + 1) * evaluated
     whole = step + look + prefix * (epochs * trained + (epochs + 1) * evaluated)
     return whole / (step + look + prefix * (trained + evaluated))
+
+
+def seeds_limit(prefix: float, suffix: float, trained: int, evaluated: int, epochs: int, seeds: int) -> float:
+    """Return how many times less two stages of all seeds take where the ``prefix`` runs once on a stage's draws.
+
+    As in :func:`tuning_limit`, with other images in every epoch, and the same ``evaluated`` in both stages.
+    """
+    each = 2 * seeds * suffix * (3 * epochs * trained + (epochs + 1) * evaluated)
+    whole = each + 2 * seeds * prefix * (epochs * trained + (epochs + 1) * evaluated)
+    return whole / (each + prefix * (2 * epochs * trained + evaluated))

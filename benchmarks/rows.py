@@ -23,6 +23,11 @@ _TUNING = (
     + _FIRST_COUNTS
 )
 
+_SHARING = (
+    "64 images, changed anew in every epoch, are trained on; 32 others are evaluated before the first and after every "
+    "epoch, by both ways."
+)
+
 
 @dataclass(frozen=True)
 class Measure:
@@ -61,6 +66,24 @@ def rows() -> list[Row]:
             repeats=1,
             warm=False,
             note=_TUNING,
+        ),
+        Row(
+            "augmented head and dense, 3 seeds, MobileNet 0.25, 224 px, 3 epochs",
+            "Keras fit, each plainly",
+            3,
+            partial(training_times.sharing, **MOBILENET),
+            repeats=3,
+            note=_SHARING,
+        ),
+        Row(
+            "augmented head and dense, 3 seeds, VGG16, 224 px, 3 epochs",
+            "Keras fit, each plainly",
+            4,
+            partial(training_times.sharing, "vgg16"),
+            quick=False,
+            repeats=1,
+            warm=False,
+            note=_SHARING + " " + _FIRST_COUNTS,
         ),
         Row(
             "LIME, 1,000 samples, MobileNet 0.25, first time",

@@ -36,6 +36,7 @@ SHALLOW = {"name": "convnet", "samples": 150}
 WAYS = {
     "forward": lambda: passes.forward(**SMALL, number=5),
     "cams": lambda: passes.cams(**SMALL, number=2),
+    "augmented": lambda: training_times.sharing("convnet", 64, trained=8, evaluated=4, epochs=2, seeds=2, batch=4),
     "tuning": lambda: tuning.tuning("convnet", "dense", 64, trained=8, evaluated=4, epochs=2, batch=4),
     "lime, function": lambda: perturbing.lime_function(**SHALLOW),
     "sharing, dense": lambda: perturbing.sharing(**SMALL, samples=20, patch=16, checkpoints=3),
@@ -116,6 +117,8 @@ def test_limits_by_hand():
     """11 x (9 + 1) against 9 + 11 x 1; 3 images trained for 2 epochs, 1 evaluated, parts of 2 and 1: 39 against 29."""
     assert operations.sharing_limit(9, 1, 11) == 110 / 20
     assert operations.tuning_limit(2, 1, trained=3, evaluated=1, epochs=2) == 39 / 29
+    # Both stages of two seeds: heads 4 * (18 + 3); blocks 4 * 2 * (6 + 3) plainly, and 2 * (12 + 1) once.
+    assert operations.seeds_limit(2, 1, trained=3, evaluated=1, epochs=2, seeds=2) == 156 / 110
 
 
 def fake(times, **options):
