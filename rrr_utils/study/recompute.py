@@ -128,16 +128,9 @@ def run(whole: study_file.Study, needed: Sequence[jobs.Job], file: Path) -> Path
             stamp.unlink(missing_ok=True)
             if job.kind == "figures":
                 _published_as_runs(file.parent, folder, job.parameters["runs"])
-            if job.trained and not any(each.folder == job.folder for each in needed[:-1]):
-                # What trains networks of its own needs to know how, and not that the run's own were trained.
-                (folder / job.folder).mkdir(parents=True, exist_ok=True)
-                files.write_json(folder / job.folder / "run.json", job.trained)
-            template, executed, made_of = (
-                job_state.template(job),
-                folder / f"{job.name}.ipynb",
-                job_state.provenance(job, folder),
-            )
-            run_notebook.run(template, executed, job.parameters, stamp, job.outputs, made_of=made_of)
+            made_of = job_state.provenance(job, folder)
+            executed = folder / f"{job.name}.ipynb"
+            run_notebook.run(job_state.template(job), executed, job.parameters, stamp, job.outputs, made_of=made_of)
     there = folder / last.folder
     return there / file.name if file.name in last.outputs else there / last.outputs[0] / file.name
 

@@ -20,8 +20,6 @@ _KEYS = {
 }
 # What a network answered tells no rows apart.
 _ANSWERS = ("predicted", "answer", "target")
-# Analyses that train networks of their own, and never read the run's.
-_AFRESH = ("zoo", "remedies")
 # How many scores a second the figures' notebook draws again, 1,999 times a mean.
 _SUMMED_UP = 1500
 
@@ -91,8 +89,6 @@ def plan(whole: study_file.Study, file: Path, row: "pd.Series[Any]") -> tuple[li
         return [one], "It is computed from published tables; nothing is trained. "
     narrow, why = (whole, "") if made.kind == "masking" else _narrowed(whole, made, file, row)
     every = list(jobs.of(narrow))
-    if made.kind == "analysis" and narrow.analyses[0].kind in _AFRESH:
-        every = [replace(job, needs=job.needs[:-1]) if job.name == made.name else job for job in every]
     needed: list[jobs.Job] = []
     for job in reversed(every):
         if job.name == made.name or any(job.name in later.needs for later in needed):

@@ -194,6 +194,21 @@ def test_the_cost_of_scoring_by_hand(tiny: study.Study) -> None:
     assert cost.passes == 2 * 50 * 2 * 3 * (1 + 3 + 100 + 60) + 60 * 3 * 2 * 3
 
 
+def test_the_cost_of_ends_and_donors_by_hand(tiny: study.Study) -> None:
+    """At 2 of 3 epochs of 3 seeds: 60 images x (1 + 3) and 40 x (1 + 60); once a seed: 60 x 4 and 20 x (3 + 2)."""
+    plain = study.Scoring(
+        explainers=({"name": "grad_cam"},), epochs=(0, 1, 2), backgrounds=("random",), curve_seeds=(1,)
+    )
+    asked = replace(
+        plain, ends=({"name": "grad_cam"}, {"name": "lime", "samples": 60, "images": 40}), donors=study.Donors(3, 2, 20)
+    )
+    data = replace(tiny.data[0], options={"images": 200})
+    before, after = (costs.scoring(data, tiny.networks[0], each, "all", epochs=3, seeds=3) for each in (plain, asked))
+    assert before.passes == 2 * 50 * 3 * 1 * (1 + 3) + 60 * 3 * 3 * 3
+    assert after.passes - before.passes == (60 * 4 + 40 * 61) * 2 * 3 + (60 * 4 + 20 * 5) * 3
+    assert after.seconds > before.seconds
+
+
 @pytest.mark.parametrize(
     ("explainer", "passes"),
     [

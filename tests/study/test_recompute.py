@@ -162,9 +162,9 @@ def test_a_row_takes_its_own_seed_epoch_and_model_alone(clone):
     assert needed[-1].parameters["start_is_scored"]
     assert [job.parameters["scored_epochs"] for job in needed if job.kind == "scoring"] == [[10], [0]]
     needed, _ = the_jobs("zoo", "zoo_maps", tie=0.8, trained_on="swapped", seed=0, epoch=12)
-    assert [job.notebook for job in needed] == ["01-masking", "10-zoo"]
+    assert [job.notebook for job in needed] == ["01-masking", "02-fine-tuning", "10-zoo"]
     names = ("ties", "kinds", "training_images", "seeds", "checkpoints")
-    assert [needed[1].parameters[name] for name in names] == [[0.8], ["swapped"], [300], [0], [12]]
+    assert [needed[-1].parameters[name] for name in names] == [[0.8], ["swapped"], [300], [0], [12]]
 
 
 def test_what_cannot_be_narrowed_is_said(clone):
