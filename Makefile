@@ -37,7 +37,7 @@ TOO_LARGE = not vgg16 and not whole_passes
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help study test check test-backends plan book serve lab notebooks lint lock publish bench bench-quick bench-page bench-peers bench-designs bench-precision relatives recompute viewer validate venv clean
+.PHONY: help study test check test-backends plan book serve lab notebooks lint lock publish bench bench-quick bench-page bench-peers bench-designs bench-precision bench-intervals relatives recompute viewer validate venv clean
 
 help: ## this list
 	@echo "make study            run the study '$(STUDY)' and build its book; goes on where it was stopped"
@@ -119,6 +119,9 @@ bench-designs: $(READY) ## measure LIME's designs of perturbations; needs RRR_DA
 
 bench-precision: $(READY) ## compare LIME's scores in bfloat16 with float32; needs a run of study cpu, half an hour, goes on where it was stopped
 	$(BIN) benchmarks/lime_precision.py
+
+bench-intervals: $(READY) ## simulate how often the intervals of the paper's claims hold the truth; ten minutes
+	$(BIN) benchmarks/interval_coverage.py
 
 lint: $(READY) ## style, types and what imports what
 	@echo "== Style, types and what imports what"

@@ -62,12 +62,12 @@ def test_what_a_face_hands_out_is_there(face):
 
 
 def test_the_wheel_holds_the_package_and_nothing_else(wheel):
-    """Python and the templates of report and viewer: no data, no tests, no notebook; below half a megabyte."""
+    """Python, the templates of report and viewer, and the rules of the paper's claims; below half a megabyte."""
     names = zipfile.ZipFile(wheel).namelist()
     inside = [name for name in names if ".dist-info/" not in name]
     assert {name.split("/")[0] for name in inside} == {"rrr_utils"}
     templates = {f"rrr_utils/templates/{name}.html" for name in ("report", "viewer")}
-    assert {name for name in inside if not name.endswith(".py")} == templates
+    assert {name for name in inside if not name.endswith(".py")} == {*templates, "rrr_utils/analyses/paper/claims.yaml"}
     modules = {path.relative_to(PROJECT).as_posix() for path in (PROJECT / "rrr_utils").rglob("*.py")}
     assert modules <= set(inside)
     assert not [name for name in names if "test" in name.lower()]

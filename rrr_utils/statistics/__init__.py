@@ -6,10 +6,9 @@ from rrr_utils.common import lazy
 
 if TYPE_CHECKING:
     from rrr_utils.statistics.cohorts import COHORTS, cohort
-    from rrr_utils.statistics.intervals import Interval, in_words, paired_interval, proportion_interval
+    from rrr_utils.statistics.intervals import Interval, in_words, proportion_interval
     from rrr_utils.statistics.means import average, holm, paired, variant_table
-    from rrr_utils.statistics.mixed_models import mixed
-    from rrr_utils.statistics.proportions import accuracy_table, paired_accuracies, shift_table
+    from rrr_utils.statistics.proportions import accuracy_table, shift_table
     from rrr_utils.statistics.summaries import summary, write_summary
 
 # Where each name lives; imported on first use.
@@ -21,10 +20,7 @@ _HOMES = {
     "cohort": "cohorts",
     "holm": "means",
     "in_words": "intervals",
-    "mixed": "mixed_models",
     "paired": "means",
-    "paired_accuracies": "proportions",
-    "paired_interval": "intervals",
     "proportion_interval": "intervals",
     "shift_table": "proportions",
     "summary": "summaries",
@@ -40,10 +36,7 @@ __all__ = [
     "cohort",
     "holm",
     "in_words",
-    "mixed",
     "paired",
-    "paired_accuracies",
-    "paired_interval",
     "proportion_interval",
     "shift_table",
     "summary",

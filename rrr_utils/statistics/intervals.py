@@ -52,25 +52,6 @@ def _wilson(k: float, n: float, confidence: float) -> Interval:
     return Interval(float(max(middle - half, 0)), float(min(middle + half, 1)))
 
 
-def paired_interval(only_a: float, only_b: float, n: float, confidence: float = 0.95) -> Interval:
-    """Return an interval for the difference (a minus b) of two proportions of the same ``n`` items.
-
-    ``only_a`` items have what is counted under a alone, ``only_b`` under b alone; those that agree count through ``n``.
-    It is the adjusted Wald interval: one item is added to each of the two, so that it is not empty where all agree
-    (Bonett and Price 2012, doi:10.3102/1076998611411915). Counts may be means over seeds.
-
-    Raises ``ValueError`` unless counts are at least 0, together at most ``n``, and ``n > 0``.
-    """
-    if not (n > 0 and only_a >= 0 and only_b >= 0 and only_a + only_b <= n):
-        raise ValueError(
-            f"`only_a` and `only_b` must be at least 0 and together at most `n` > 0, but {only_a}, {only_b} and {n} "
-            "were passed."
-        )
-    a, b = (only_a + 1) / (n + 2), (only_b + 1) / (n + 2)
-    half = stats.norm.ppf(0.5 + confidence / 2) * np.sqrt((a + b - (a - b) ** 2) / (n + 2))
-    return Interval(float(max(a - b - half, -1)), float(min(a - b + half, 1)))
-
-
 def in_words(value: pd.Series, low: pd.Series, high: pd.Series, digits: int = 2) -> pd.Series:
     """Return numbers with their intervals as texts, as in "0.85 (0.72 to 0.92)"; what is not known (NaN) is empty.
 

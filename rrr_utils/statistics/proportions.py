@@ -1,12 +1,11 @@
 """Accuracy with its interval, as trained and on changed backgrounds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pandas as pd
 
-from rrr_utils.statistics.cohorts import groups, need, refuse_mixed, select
-from rrr_utils.statistics.intervals import drop_interval, paired_interval, proportion_interval
-from rrr_utils.statistics.means import image_matrix, signed_rank
+from rrr_utils.statistics.cohorts import groups, refuse_mixed, select
+from rrr_utils.statistics.intervals import drop_interval, proportion_interval
 
 RUN = ("study", "data", "network", "strategy", "trained_on")
 
@@ -38,52 +37,6 @@ def accuracy_table(
         raise ValueError(f"The masks table has no usable image of (study, data, split) {unknown[0]}. Pass its table.")
     frame = history.assign(n=[int(counts[key]) for key in keys])
     return _proportions(frame, by, confidence)
-
-
-def paired_accuracies(
-    answers: pd.DataFrame, a: Mapping[str, object], b: Mapping[str, object], confidence: float = 0.95
-) -> pd.DataFrame:
-    """Return the accuracy of ``a`` against that of ``b``, image by image: one row, none where they share no image.
-
-    ``a`` and ``b`` name rows of an answers table by column and value, as in :func:`paired`. The interval is
-    :func:`paired_interval` of the answers that differ, in their mean over the seeds, stretched where a seed's own
-    difference lies outside, as in :func:`accuracy_table`. ``p`` is that of Wilcoxon's signed rank test, as in
-    :func:`paired`.
-
-    Returns
-    -------
-    Columns ``difference`` (a minus b), ``low``, ``high``, ``n`` images, of which each seed has at least ``fewest``,
-    ``seeds`` and ``p``.
-
-    Raises
-    ------
-    ValueError
-        If a side mixes answers that do not compare.
-    """
-    need(answers, ["seed", "image", "correct", *a, *b], "the answers table")
-    left, right = (answers[select(answers, wanted)] for wanted in (a, b))
-    for side in (left, right):
-        refuse_mixed(side, ())
-    both = left.merge(right, on=["seed", "image"], suffixes=("_a", "_b"))
-    if both.empty:
-        return pd.DataFrame()
-    right_a, right_b = both["correct_a"].astype(bool), both["correct_b"].astype(bool)
-    shares = pd.DataFrame({"a": right_a & ~right_b, "b": right_b & ~right_a}).groupby(both["seed"]).mean()
-    each, fewest = shares["a"] - shares["b"], int(both.groupby("seed").size().min())
-    low, high = paired_interval(shares["a"].mean() * fewest, shares["b"].mean() * fewest, fewest, confidence)
-    return pd.DataFrame(
-        [
-            {
-                "difference": float(each.mean()),
-                "low": min(low, float(each.min())),
-                "high": max(high, float(each.max())),
-                "n": int(both["image"].nunique()),
-                "fewest": fewest,
-                "seeds": len(each),
-                "p": signed_rank(image_matrix(both, right_a.astype(float) - right_b.astype(float))),
-            }
-        ]
-    )
 
 
 def shift_table(

@@ -59,12 +59,6 @@ def test_what_examining_reads_and_writes_needs_no_extra():
         ("from rrr_utils.masks import onnx_model as m; m._open(None)", "Mask R-CNN", "onnxruntime", "masks"),
         ("from rrr_utils.figures import style\nwith style.theme(): pass", "A figure", "seaborn", "study"),
         (
-            "import pandas as pd\nfrom rrr_utils import statistics\nstatistics.holm(pd.DataFrame({'p': [0.1]}))",
-            "Holm's correction",
-            "statsmodels",
-            "study",
-        ),
-        (
             "from rrr_utils.study import run_notebook as m; m.execute(None, None, {})",
             "Running a notebook",
             "nbformat",

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 from pandas.testing import assert_frame_equal
-from statsmodels.stats import contingency_tables, proportion
+from statsmodels.stats import multitest, proportion
 
 from rrr_utils import statistics
 from rrr_utils.common import seeds
@@ -349,6 +349,8 @@ def test_holm_by_hand():
     """p = 0.01, 0.04, 0.03 become 3 x 0.01, and 2 x 0.03 for both of the others; NaN is not counted."""
     tests = [pd.DataFrame({"p": [0.01, np.nan]}), pd.DataFrame({"p": [0.04, 0.03]})]
     assert_allclose(statistics.holm(*tests)["p_holm"], [0.03, np.nan, 0.06, 0.06])
+    p = np.random.default_rng(0).beta(0.3, 1, 40)
+    assert_allclose(statistics.holm(pd.DataFrame({"p": p}))["p_holm"], multitest.multipletests(p, method="holm")[1])
 
 
 def test_paired_corrects_over_its_rows():
@@ -385,76 +387,6 @@ def test_wilsons_and_newcombes_intervals_are_those_of_statsmodels():
                     k1, n1, k2, n2, method="newcomb", compare="diff", alpha=1 - confidence
                 )
                 assert_allclose(intervals.drop_interval(k1, n1, k2, n2, confidence), known, rtol=0, atol=1e-14)
-
-
-def test_paired_interval_by_hand_and_as_printed():
-    """R's statpsych documents 26 against 4 of 48 as 0.2548067 to 0.6251933; equal answers leave an interval."""
-    assert_allclose(statistics.paired_interval(26, 4, 48), [0.2548067, 0.6251933], atol=1e-7)
-    low, high = statistics.paired_interval(0, 0, 856)
-    assert low == pytest.approx(-high)
-    assert 3 / 856 * 0.8 < high < 3 / 856 * 1.2  # about the rule of three
-    assert_allclose(statistics.paired_interval(4, 26, 48), [-0.6251933, -0.2548067], atol=1e-7)
-    low, high = statistics.paired_interval(30, 0, 30, confidence=0.999)
-    assert low < high == 1
-    for only_a, only_b, n in ((-1, 2, 9), (5, 5, 9), (0, 0, 0)):
-        with pytest.raises(ValueError, match="together at most `n`"):
-            statistics.paired_interval(only_a, only_b, n)
-
-
-@pytest.mark.parametrize(("p_a", "p_b"), [(0.01, 0.01), (0.05, 0.01), (0.1, 0.1), (0.002, 0.0)])
-def test_paired_interval_covers_as_often_as_it_says(p_a, p_b):
-    """Of 2,000 drawings of 400 items 95% of the intervals hold the true difference, give or take two points."""
-    counts = np.random.default_rng(0).multinomial(400, [p_a, p_b, 1 - p_a - p_b], size=2000)
-    held = [low <= p_a - p_b <= high for low, high in (statistics.paired_interval(a, b, 400) for a, b, _ in counts)]
-    assert np.mean(held) > 0.93
-
-
-def answers_of(right, strategy):
-    """Return an answers table: ``right[seed]`` holds whether each image is answered rightly."""
-    return pd.concat(
-        [
-            pd.DataFrame(
-                {"strategy": strategy, "seed": seed, "image": [f"{k:03d}" for k in range(len(own))], "correct": own}
-            )
-            for seed, own in enumerate(right)
-        ],
-        ignore_index=True,
-    )
-
-
-def test_paired_accuracies_by_hand_and_against_mcnemar():
-    """Of 100 images 10 are right under a alone and 2 under b alone; the p value is near McNemar's."""
-    a, b = np.ones(100, bool), np.ones(100, bool)
-    b[:10], a[10:12] = False, False
-    sides = {"strategy": "a"}, {"strategy": "b"}
-    table = pd.concat([answers_of([a], "a"), answers_of([b], "b")], ignore_index=True)
-    row = statistics.paired_accuracies(table, *sides).iloc[0]
-    assert row["difference"] == pytest.approx(0.08)
-    assert_allclose(row[["low", "high"]].astype(float), statistics.paired_interval(10, 2, 100))
-    assert row[["n", "fewest", "seeds"]].tolist() == [100, 100, 1]
-    exact = contingency_tables.mcnemar([[88, 10], [2, 0]], exact=False, correction=False).pvalue
-    assert row["p"] == pytest.approx(exact, rel=0.05)
-    back = statistics.paired_accuracies(table, *sides[::-1]).iloc[0]
-    assert back["difference"] == -row["difference"]
-    assert statistics.paired_accuracies(table, {"strategy": "a"}, {"strategy": "c"}).empty
-
-
-def test_paired_accuracies_of_several_seeds():
-    """Answers that differ are averaged over seeds, images are not counted thrice, and each seed lies inside."""
-    right = np.ones((3, 100), bool)
-    wrong = right.copy()
-    wrong[0, :20] = False  # one seed loses 20 answers, the others none
-    table = pd.concat([answers_of(right, "a"), answers_of(wrong, "b")], ignore_index=True)
-    row = statistics.paired_accuracies(table, {"strategy": "b"}, {"strategy": "a"}).iloc[0]
-    low, high = statistics.paired_interval(0, 20 / 3, 100)
-    assert row["difference"] == pytest.approx(-0.2 / 3)
-    assert (row["n"], row["fewest"], row["seeds"]) == (100, 100, 3)
-    assert (row["low"], row["high"]) == (pytest.approx(-0.2), pytest.approx(0.0))
-    assert row["low"] < low
-    assert high < row["high"]
-    mixed = table.assign(epoch=[0] * 300 + [1] * 300, strategy="a")
-    with pytest.raises(ValueError, match="epoch"):
-        statistics.paired_accuracies(mixed, {"strategy": "a"}, {"strategy": "a"})
 
 
 def shifts(accuracies, n=100, **key):

@@ -1,237 +1,190 @@
-"""The claims of the paper, each beside what a study's tables say about it."""
+"""The verdicts on the paper's claims, from the comparisons that a study's tables hold: see ``claims.yaml``."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-# Smaller than this, two scores or two accuracies are alike: about what another start of the head alone moves them by.
-SCORE_MARGIN, ACCURACY_MARGIN = 0.03, 0.02
-# The chance of even one false alarm among all tests of a table.
-LEVEL = 0.05
-# A mean over fewer images that all compared runs get right decides nothing.
-FEWEST = 20
+from rrr_utils.analyses.paper.rules import ACCURACY, Claim, Network, Rules, load
+from rrr_utils.statistics import holm
+from rrr_utils.statistics.crossed_effects import Estimate
+from rrr_utils.statistics.intervals import in_words
 
-HOLDS, PART, NOT, OPEN, ONE_SEED = "holds", "holds in part", "does not hold", "undecided", "undecided (one seed)"
-ABSENT = "not testable here"
+SUPPORTED, CONTRADICTED, NO_DIFFERENCE = "supported", "contradicted", "no difference that counts"
+UNDECIDED, NOT_TESTED, NOT_RUN = "undecided", "not tested", "not run"
 
 
-class Claim(NamedTuple):
-    """A claim: its name in the tables, in words, where in the paper (version 1) it stands, why nothing may test it.
+def finding(row: Mapping[Any, Any], rules: Rules | None = None) -> str:
+    """Return what one row of ``comparisons.measured`` finds of its claim, by the rules."""
+    rules = rules or load()
+    if not row["tested"]:
+        return NOT_TESTED
+    if row["expected"] == "settled":
+        if np.isnan(row["share"]):
+            return UNDECIDED
+        return SUPPORTED if row["share"] >= rules.settled.share else CONTRADICTED
+    if not _known(row, rules):
+        return UNDECIDED
+    low, high, margin = row["low"], row["high"], rules.margin(row["what"])
+    if row["expected"] == "alike":
+        beyond = low > margin or high < -margin
+        return SUPPORTED if _within(row, rules) else CONTRADICTED if beyond else UNDECIDED
+    if row["expected"] == "together":
+        if against(row, rules) < rules.level:
+            return CONTRADICTED
+        return SUPPORTED if _side(low, high) * np.sign(row["other"]) > 0 else UNDECIDED
+    side = _side(low, high) * (1 if row["expected"] == "above" else -1)
+    if side:
+        return SUPPORTED if side > 0 else CONTRADICTED
+    return NO_DIFFERENCE if _within(row, rules) else UNDECIDED
 
-    ``data`` is how the names of those data sets begin of which the paper says it; empty where it says it of all.
+
+def against(row: Mapping[Any, Any], rules: Rules | None = None) -> float:
+    """Return the p value of what a row says against its claim: 1 where it says nothing, NaN where it was not tested.
+
+    Below 5% where the row by itself contradicts the claim. Two explainers that disagree both have to be sure.
     """
-
-    key: str
-    words: str
-    place: str
-    why: str = "its runs are not published yet"
-    data: str = ""
-
-    @property
-    def anchor(self) -> str:
-        """The name by which a link on the page finds the claim's figure."""
-        return "claim-" + "".join(letter if letter.isalnum() else "-" for letter in self.key)
-
-    def said_of(self, data: str) -> str:
-        """Return where the paper says it of the data set ``data``, or that it does not."""
-        return self.place if data.startswith(self.data) else "beyond the paper"
+    rules = rules or load()
+    if not row["tested"] or row["expected"] == "settled" or not _known(row, rules):
+        return float("nan")
+    own = Estimate(row["mean"], row["error"], row["df"])
+    if row["expected"] == "alike":
+        return own.p(rules.margin(row["what"]))
+    if row["expected"] == "together":
+        if np.isnan(row["other"]) or row["mean"] * row["other"] >= 0:
+            return 1.0
+        return max(own.p(), Estimate(row["other"], row["other_error"], row["other_df"]).p())
+    return own.p() if row["mean"] * (1 if row["expected"] == "above" else -1) < 0 else 1.0
 
 
-CLAIMS = (
-    Claim("flat", "Accuracy does not change over ten epochs of fine-tuning, whatever is trained", "3.3, Figure 3"),
-    Claim(
-        "late above dense",
-        "Training blocks 4 and 5 raises the score above training the dense layers, by every explainer",
-        "3.3, Figure 3",
-    ),
-    Claim("all like late", "Training all layers is like training blocks 4 and 5", "3.3, Figure 3"),
-    Claim("early like dense", "Training blocks 1 to 3 is like training the dense layers", "3.3, Figure 3"),
-    Claim("explainers agree", "The score changes in the same direction under every explainer", "3.3"),
-    Claim("masked: accuracy", "Training on masked images lowers the accuracy", "3.3, Figure 5", data="caltech101"),
-    Claim("masked: score", "Training on masked images raises the score", "3.3, Figure 5", data="caltech101"),
-    Claim(
-        "masked: nothing",
-        "Training on masked images of Dogs vs. Cats changes nothing worth mentioning",
-        "3.3",
-        data="dogs-vs-cats",
-    ),
-    Claim("settles", "The mean score has settled after 50 images", "3.2", "no study of convergence is published yet"),
-    Claim(
-        "masks",
-        "Of 200 automatic masks 182 are excellent",
-        "3.1",
-        "it was judged by eye; the page on automatic masks has their overlap with outlines drawn by hand",
-    ),
-    Claim(
-        "within one network",
-        "Scores compare within one network and one explainer only",
-        "2",
-        "it is a rule of reading; the pages on the zoo go beyond it, and rank models of one network and of several",
-    ),
-)
-# After so many images the paper says that the mean has settled.
-SETTLED = 50
-# Of the table of comparisons.
-COLUMNS = (
-    *("claim", "data", "network", "what", "a", "b", "difference", "low", "high", "n", "fewest", "seeds"),
-    *("p", "p_holm", "mixed_low", "mixed_high", "seed_sd", "image_sd", "by_image", "expected", "finding"),
-)
+def judged(table: pd.DataFrame, rules: Rules | None = None) -> pd.DataFrame:
+    """Return ``comparisons.measured`` with ``finding``, ``small``, ``within``, ``p`` and ``p_holm``.
 
-
-def settling(means: Mapping[tuple[str, str], pd.DataFrame]) -> pd.DataFrame:
-    """Return whether the mean score has settled after 50 images, as a row of ``comparisons.measured`` an explainer.
-
-    ``difference`` is how far the mean of the first 50 images lies from that of all, in the median over random orders;
-    ``low`` and ``high`` hold 95% of the orders. It has settled if these lie within the margin of alike scores, and has
-    not if they do not: orders can be had without end, so nothing is left undecided. Seeds and p have no part in it.
-
-    Parameters
-    ----------
-    means
-        For each data set and explainer, what ``statistics.running_means`` returns.
+    ``small``: the difference is less than the margin; ``within``: so is the whole interval. ``p`` is :func:`against`,
+    ``p_holm`` is corrected by Holm's method over the primary rows of a claim and a network.
     """
-    rows = []
-    for (data, explainer), orders in means.items():
-        last = float(orders.loc[orders["n"] == orders["n"].max(), "mean"].iloc[0])
-        away = orders.loc[orders["n"] == SETTLED, "mean"] - last
-        low, high = float(away.quantile(0.025)), float(away.quantile(0.975))
-        row: dict[str, Any] = {"claim": "settles", "data": data, "network": "", "what": explainer}
-        row |= {"a": f"{SETTLED} images", "b": "all images", "difference": away.median(), "low": low, "high": high}
-        row |= {"n": int(orders["n"].max()), "seeds": 1, "expected": "alike"}
-        rows.append(row | {"finding": HOLDS if low > -SCORE_MARGIN and high < SCORE_MARGIN else NOT})
-    return pd.DataFrame(rows).reindex(columns=list(COLUMNS))
+    rules = rules or load()
+    rows = table.to_dict("records")
+    table = table.astype({"primary": bool, "tested": bool}).assign(
+        finding=[finding(row, rules) for row in rows],
+        small=[abs(row["difference"]) < rules.margin(row["what"]) for row in rows],
+        within=[_within(row, rules) for row in rows],
+        p=[against(row, rules) for row in rows],
+    )
+    parts = [holm(part) for _, part in table[table["primary"]].groupby(["claim", "network"], sort=False)]
+    return pd.concat([*parts, table[~table["primary"]].assign(p_holm=np.nan)], ignore_index=True)
 
 
-def verdicts(table: pd.DataFrame) -> pd.DataFrame:
-    """Return one row for each claim, data set and network of ``comparisons.measured``: ``verdict``, what it rests on.
+def verdicts(table: pd.DataFrame, rules: Rules | None = None) -> pd.DataFrame:
+    """Return the verdict on each claim for each network, from what :func:`judged` returns.
 
-    ``holds`` where every comparison holds, ``does not hold`` where none does and one says the contrary, ``holds in
-    part`` where some hold, else undecided. ``held`` of ``asked`` comparisons hold, ``contrary`` say the contrary;
-    ``least`` and ``most`` are the ends
-    of their differences, ``low`` and ``high`` those of their intervals. A claim without any comparison has one row,
-    ``not testable here``, with the reason ``why``.
+    One row each, claims and networks in the order of the rules: ``claim``, ``network``, ``verdict``; the ``title`` of
+    the network and whether it ``counts``; how many primary comparisons are ``asked``, ``there`` and ``tested``; by
+    ``whom`` it was contradicted, or shows no difference that counts, with the least ``p_holm`` where that decided;
+    whether all their differences are ``small``; ``least`` and ``most`` of them, ``low`` and ``high`` of the intervals,
+    ``n`` images and ``seeds`` at the least, the ``loss`` before stage 2 and the ``share`` that has settled. Runs that a
+    network was not planned to have give no row.
     """
-    rows: list[dict[str, Any]] = []
-    for claim in CLAIMS:
-        mine = table[table["claim"] == claim.key]
-        about: dict[str, Any] = {"claim": claim.words, "in the paper": claim.place}
-        if mine.empty:
-            rows.append(
-                {**about, "data": "", "network": "", "verdict": ABSENT, "held": 0, "asked": 0, "why": claim.why}
-            )
-        for (data, network), part in mine.groupby(["data", "network"], sort=True):
-            rows.append(
-                {
-                    **about,
-                    "in the paper": claim.said_of(str(data)),
-                    "data": data,
-                    "network": network,
-                    "verdict": _together(part["finding"].tolist()),
-                    "held": int((part["finding"] == HOLDS).sum()),
-                    "contrary": int((part["finding"] == NOT).sum()),
-                    "asked": len(part),
-                    "least": float(part["difference"].min()),
-                    "most": float(part["difference"].max()),
-                    "low": float(part["low"].min()),
-                    "high": float(part["high"].max()),
-                    "n": int(part["n"].min()),
-                    "seeds": int(part["seeds"].min()),
-                }
-            )
-    return pd.DataFrame(rows)
+    rules = rules or load()
+    return pd.DataFrame(
+        [
+            _verdict(table[table["primary"]], claim, network, rules)
+            for claim in rules.claims
+            for network in rules.networks
+            if claim.of in network.runs
+        ]
+    )
 
 
-def board(found: pd.DataFrame) -> pd.DataFrame:
-    """Return those rows of :func:`verdicts` that rest on comparisons, as a reader meets them: one row a claim and run.
-
-    The index holds the claim, as a link to :attr:`Claim.anchor`, with its place in the paper, and the run; ``verdict``;
-    how many comparisons ``hold`` and say the ``contrary``; their ``differences`` and 95% ``intervals``, from end to
-    end; images and seeds.
-    """
-    anchors = {claim.words: claim.anchor for claim in CLAIMS}
-    rows = [
-        {
-            "claim": f'<a href="#{anchors[row["claim"]]}">{row["claim"]}</a> ({row["in the paper"]})',
-            "run": ", ".join(filter(None, [row["data"], row["network"]])),
-            "verdict": row["verdict"],
-            "hold": f"{row['held']} of {row['asked']}",
-            "contrary": int(row["contrary"]),
-            "differences": _span(row["least"], row["most"]),
-            "intervals": _span(row["low"], row["high"]),
-            "images": int(row["n"]),
-            "seeds": int(row["seeds"]),
-        }
-        for row in found[found["verdict"] != ABSENT].to_dict("records")
-    ]
-    return pd.DataFrame(rows).set_index(["claim", "run"])
+def board(found: pd.DataFrame, rules: Rules | None = None) -> pd.DataFrame:
+    """Return the verdicts with a row a claim and a column a network, "small" beside a difference that is."""
+    rules = rules or load()
+    said = found["verdict"] + np.where(
+        found["small"] & found["verdict"].isin([SUPPORTED, CONTRADICTED]), " (small)", ""
+    )
+    words = {claim.key: f'<a href="#{claim.anchor}">{claim.words}</a> ({claim.place})' for claim in rules.claims}
+    wide = found.assign(said=said).pivot(index="claim", columns="title", values="said").fillna("")
+    titles = [network.title for network in rules.networks if network.title in wide]
+    wide = wide.loc[list(words), titles].rename(index=words)
+    return wide.rename_axis(index="The paper says", columns=None)
 
 
-def numbers(table: pd.DataFrame) -> dict[str, float]:
-    """Return what the page of claims says of ``comparisons.measured`` in its sentences, by name.
+def shown(table: pd.DataFrame, rules: Rules | None = None) -> pd.DataFrame:
+    """Return the rows of :func:`judged` as a reader meets them, by claim, network and what is compared."""
+    rules = rules or load()
+    titles = {network.key: network.title for network in rules.networks}
+    told = table.assign(
+        network=table["network"].map(titles),
+        compared=table["a"] + " less " + table["b"],
+        difference=in_words(table["difference"], table["low"], table["high"], 3),
+        decides=table["primary"].map({True: "yes", False: ""}),
+    )
+    names = {"n": "images", "seed_sd": "seed", "image_sd": "image", "p_holm": "p (Holm)"}
+    names |= {"images_needed": "images needed", "seeds_needed": "seeds needed"}
+    columns = ["decides", "difference", "finding", "n", "seeds", "seed_sd", "image_sd", "p_holm", *list(names)[-2:]]
+    return told.set_index(["claim", "network", "compared", "what"])[columns].rename(columns=names).round(3)
 
-    ``directed`` comparisons of scores hold as higher or lower, of which ``small`` are smaller than the margin of alike
-    scores. Of ``flats`` accuracies that should stay, the intervals are ``half_low`` to ``half_high`` wide to either
-    side; in ``blind`` of them this is more than the margin, or there is one seed, so that no two accuracies could have
-    been called alike. ``decided`` comparisons of scores hold or say the contrary by their direction and have a mixed
-    model, whose interval holds zero in ``open`` of them. Of ``accuracies`` that are compared, ``by_image`` are compared
-    image by image.
-    """
-    scored = table[(table["what"] != "accuracy") & (table["expected"] != "alike")]
-    held = scored[scored["finding"] == HOLDS]
-    decided = scored[scored["finding"].isin([HOLDS, NOT]) & scored["mixed_low"].notna()]
-    flat = table[table["claim"] == "flat"]
-    half = (flat["high"] - flat["low"]) / 2
+
+def _verdict(primary: pd.DataFrame, claim: Claim, network: Network, rules: Rules) -> dict[str, Any]:
+    rows = primary[(primary["claim"] == claim.key) & (primary["network"] == network.key)]
+    refused = rows[(rows["finding"] == CONTRADICTED) & ~(rows["p_holm"] >= rules.level)]
+    # What the correction does not let contradict may still lie within the margin.
+    none = rows[rows["within"] & rows["finding"].isin([NO_DIFFERENCE, CONTRADICTED])]
+    nothing = claim.expected in ("above", "below") and len(none) + rows["finding"].eq(SUPPORTED).sum() == len(rows)
+    whole = len(rows) == len(claim.primary) and bool(rows["tested"].all())
+    whom, p_holm = rows[:0], float("nan")
+    if rows.empty:
+        verdict = NOT_RUN
+    elif not rows["tested"].any():
+        verdict = NOT_TESTED
+    elif whole and _supported(rows, claim):
+        verdict = SUPPORTED
+    elif len(refused):
+        verdict, whom, p_holm = CONTRADICTED, refused, refused["p_holm"].min()
+    elif whole and nothing:
+        verdict, whom = NO_DIFFERENCE, none
+    else:
+        verdict = UNDECIDED
     return {
-        "directed": len(held),
-        "small": int((held["difference"].abs() < SCORE_MARGIN).sum()),
-        "flats": len(flat),
-        "half_low": float(half.min()),
-        "half_high": float(half.max()),
-        "blind": int(((half > ACCURACY_MARGIN) | (flat["seeds"] == 1)).sum()),
-        "accuracies": int((table["what"] == "accuracy").sum()),
-        "by_image": int(table["by_image"].eq(True).sum()),
-        "decided": len(decided),
-        "open": int(((decided["mixed_low"] <= 0) & (decided["mixed_high"] >= 0)).sum()),
+        "claim": claim.key,
+        "network": network.key,
+        "title": network.title,
+        "counts": network.counts,
+        "verdict": verdict,
+        "asked": len(claim.primary),
+        "there": len(rows),
+        "tested": int(rows["tested"].sum()),
+        "whom": ", ".join(_named(row) for row in whom.to_dict("records")),
+        "p_holm": p_holm,
+        "small": bool(len(rows) and rows["small"].all()),
+        "least": rows["difference"].min(),
+        "most": rows["difference"].max(),
+        **{name: getattr(rows[name], how)() for name, how in _EXTREMES.items()},
     }
 
 
-def finding(row: Mapping[Any, Any], spread: float) -> str:
-    """Return what one comparison says of its claim.
-
-    ``above`` and ``below``: its interval leaves zero out and the corrected p is below 5 %. ``alike``: its interval lies
-    within the margin; outside it, the claim does not hold. Fewer than 20 images of any seed decide nothing; nor does
-    one seed, unless the difference exceeds ``spread``, what seeds alone do.
-    """
-    low, high, difference = row["low"], row["high"], row["difference"]
-    if any(np.isnan(value) for value in (low, high, difference)) or row["fewest"] < FEWEST:
-        return OPEN
-    margin = ACCURACY_MARGIN if row["what"] == "accuracy" else SCORE_MARGIN
-    if row["expected"] == "alike":
-        found = HOLDS if -margin < low and high < margin else NOT if low > margin or high < -margin else OPEN
-    else:
-        sign = -1 if row["expected"] == "below" else 1
-        sure = np.isnan(row["p_holm"]) or row["p_holm"] < LEVEL
-        left_out = min(sign * low, sign * high) > 0 or max(sign * low, sign * high) < 0
-        found = (HOLDS if sign * difference > 0 else NOT) if sure and left_out else OPEN
-    if row["seeds"] == 1 and found != OPEN and abs(difference) <= spread:
-        return ONE_SEED
-    return found
+_EXTREMES = {"low": "min", "high": "max", "n": "min", "seeds": "min", "loss": "min", "share": "min"}
 
 
-def _span(low: float, high: float) -> str:
-    """Return two numbers as one text; one, where they are printed alike."""
-    ends = [f"{value:+.3f}" for value in (low, high)]
-    return ends[0] if ends[0] == ends[1] else " to ".join(ends)
+def _supported(rows: pd.DataFrame, claim: Claim) -> bool:
+    if claim.expected == "together":
+        return bool((rows["low"] > 0).all() or (rows["high"] < 0).all())
+    return bool((rows["finding"] == SUPPORTED).all())
 
 
-def _together(findings: Sequence[str]) -> str:
-    held = sum(each == HOLDS for each in findings)
-    if held == len(findings):
-        return HOLDS
-    if held:
-        return PART
-    if NOT in findings:
-        return NOT
-    return ONE_SEED if ONE_SEED in findings else OPEN
+def _named(row: Mapping[Any, Any]) -> str:
+    return f"{row['a']} less {row['b']}" if row["what"] == ACCURACY else row["what"]
+
+
+def _known(row: Mapping[Any, Any], rules: Rules) -> bool:
+    return not np.isnan(row["low"]) and row["n"] >= rules.fewest
+
+
+def _within(row: Mapping[Any, Any], rules: Rules) -> bool:
+    margin = rules.margin(row["what"])
+    return _known(row, rules) and -margin < row["low"] and row["high"] < margin
+
+
+def _side(low: float, high: float) -> int:
+    return int(low > 0) - int(high < 0)

@@ -1,349 +1,261 @@
 """The comparisons that the paper's claims ask for, from the tables of a study."""
 
-from collections.abc import Iterator, Mapping
-from itertools import combinations
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from rrr_utils.analyses.paper.claims import COLUMNS, HOLDS, finding, verdicts
-from rrr_utils.statistics import holm, mixed, paired
-from rrr_utils.statistics.cohorts import select
-from rrr_utils.statistics.intervals import drop_interval
-from rrr_utils.statistics.proportions import paired_accuracies
+from rrr_utils.analyses.paper.rules import ACCURACY, Asked, Claim, Network, Rules, load
+from rrr_utils.common import seeds
+from rrr_utils.statistics.cohorts import check_scores, need, refuse_mixed
+from rrr_utils.statistics.crossed_effects import (
+    Components,
+    SeedVariance,
+    components,
+    estimate,
+    images_needed,
+    pooled,
+    seeds_needed,
+)
 
-_RUN = ["strategy", "trained_on"]
-_GROUP = ["study", "data", "network"]
-# The claim in which an explainer is asked to move as the mean does.
-_TOGETHER = "explainers agree"
-# Drawings of the bootstrap: with fewer, an end that lies near zero depends on the drawing.
-_RESAMPLES = 4999
-
-
-class Rules(NamedTuple):
-    """What a verdict may hang on, and what it is here unless another choice is asked for.
-
-    ``cohort``: the images that are compared: ``"common"``, which all compared trainings of a network get right at every
-    scored epoch; ``"compared"``, which the two sides get right at the epoch of the comparison; ``"all"``, right or
-    wrong. ``family``: Holm's method corrects all rows together (``"table"``) or those of each claim (``"claim"``).
-    ``others``: whether an explainer is held against the direction of the *other* explainers, not against that of all.
-    """
-
-    cohort: str = "common"
-    family: str = "table"
-    others: bool = False
-
-
-HERE = Rules()
-# Other choices that could have been made, by the name that a table gives them.
-OTHERWISE = {
-    "right at the epochs compared": Rules(cohort="compared"),
-    "right or wrong": Rules(cohort="all"),
-    "corrected within the claim": Rules(family="claim"),
-    "against the other explainers": Rules(others=True),
-}
+COLUMNS = (
+    *("claim", "network", "data", "run", "primary", "expected", "what", "a", "b", "difference", "low", "high"),
+    *("n", "seeds", "tested", "loss", "seed_sd", "image_sd", "borrowed", "mean", "error", "df"),
+    *("other", "other_error", "other_df", "share", "images_needed", "seeds_needed"),
+)
+_RUN = ["network", "data", "strategy", "trained_on"]
+_Values = Mapping[tuple[str, ...], pd.DataFrame]
 
 
 def measured(
-    scores: pd.DataFrame,
-    history: pd.DataFrame,
-    masks: pd.DataFrame,
-    answers: pd.DataFrame,
-    rules: Rules = HERE,
-    random_effects: bool = True,
+    scores: pd.DataFrame, history: pd.DataFrame, answers: pd.DataFrame, rules: Rules | None = None
 ) -> pd.DataFrame:
     """Return every comparison that the claims ask for and the tables hold, one row each.
 
-    Scores are compared on test images at the last scored epoch, image by image, on the images that all compared runs
-    get right (:func:`rrr_utils.statistics.paired`); p values are corrected by Holm's method for all rows together.
-    Accuracies are compared on all test images, image by image (:func:`rrr_utils.statistics.paired_accuracies`) where
-    both sides have answers under the same seeds; where they have not, by Newcombe's interval for two samples, which is
-    wider, stretched over the seeds.
-
     Parameters
     ----------
-    scores, history, masks, answers
-        The tables of a study (see ``rrr_utils.tables.parquet``). Rows with a ``variant`` or the authors' protocol do
-        not count. Answers may lack runs, or all of them.
+    scores, history, answers
+        The tables of studies (see ``rrr_utils.tables.parquet``). Of the scores those of test images at the first and
+        the last epoch of a run count, without a ``variant`` and by our protocol; of the answers those in front of the
+        original background, which are all where there is no column ``background``.
     rules
-        Other choices than those.
-    random_effects
-        Whether the columns of the mixed model are computed, which takes most of the time.
+        What is asked, and of which runs; by default what ``claims.yaml`` says.
 
     Returns
     -------
-    Columns ``claim``, ``data``, ``network``, ``what`` (an explainer, or "accuracy"), ``a``, ``b``, ``difference`` (a
-    minus b), ``low``, ``high``, ``n`` images, of which each seed has at least ``fewest``, ``seeds``, ``p``, ``p_holm``,
-    ``expected`` ("above", "below" or "alike") and ``finding``: holds, does not hold, undecided, or undecided (one
-    seed). Of accuracies also ``by_image``: whether they were compared image by image. Of scores also what a mixed model
-    with seeds and images as random effects says (:func:`rrr_utils.statistics.mixed`), which decides nothing:
-    ``mixed_low``, ``mixed_high``, ``seed_sd``, ``image_sd``. No row where nothing can be compared.
+    Columns ``claim``, ``network`` (as the rules name it), ``data`` and ``run`` (as the tables do), whether it is
+    ``primary``, what is ``expected``, ``what`` (an explainer, or "accuracy"), ``a``, ``b``, ``difference`` (a less b,
+    on the images that count under every seed) with its interval ``low``, ``high``, ``n`` images, ``seeds``; whether the
+    training was ``tested``, that is, had something to learn, and its least ``loss`` before stage 2 (NaN of heads);
+    ``seed_sd`` of the mean, as pooled or ``borrowed``, and ``image_sd``; ``mean``, ``error`` and ``df``, from which the
+    interval comes; of explainers that should agree also those of the mean of the others (``other``, ``other_error``,
+    ``other_df``); of settling the ``share`` of draws. With ``images_needed`` under as many seeds, or ``seeds_needed``
+    on as many images, half the interval would be as long as the margin. What is not known is NaN.
+
+    Raises
+    ------
+    ValueError
+        If scores of different kinds would be mixed, or the history lacks the start of a run of stage 2.
     """
-    rows = _rows(scores, history, masks, answers, rules.cohort, random_effects)
-    return _judged(rows, scores, history, rules)
+    rules = rules or load()
+    values = by_run(scores, answers)
+    starts = stage_2(history, rules)
+    cells = [
+        cell
+        for network in rules.networks
+        for claim in rules.claims
+        if claim.of in network.runs
+        for cell in _cells(network, claim, values, starts)
+    ]
+    pools = _pools(cells)
+    return pd.DataFrame([_row(cell, pools, rules) for cell in cells], columns=list(COLUMNS))
 
 
-def otherwise(
-    table: pd.DataFrame, scores: pd.DataFrame, history: pd.DataFrame, masks: pd.DataFrame, answers: pd.DataFrame
-) -> pd.DataFrame:
-    """Return how each verdict would read had another choice of :data:`OTHERWISE` been made.
+def stage_2(history: pd.DataFrame, rules: Rules | None = None) -> pd.DataFrame:
+    """Return each run of stage 2 and seed with its mean ``loss`` on the original training images before its first
+    epoch, and whether it is ``tested``: whether there was anything left to learn."""  # fmt: skip
+    rules = rules or load()
+    start = history[(history["split"] == "train") & (history["epoch"] == 0) & (history["strategy"] != "head")]
+    start = start[[*_RUN, "seed", "loss"]].reset_index(drop=True)
+    return start.assign(tested=start["loss"] >= rules.untested_below)
 
-    ``table`` is what :func:`measured` returns for the others. One row for each claim and run that a comparison tests,
-    by ``claim`` and ``run``, with the columns ``here`` and one for each choice, which is empty where it changes
-    nothing.
+
+def differences(values: _Values, run: Mapping[str, str], asked: Asked) -> pd.DataFrame:
+    """Return a less b as a table with a row a seed and a column an image, NaN where an image does not count."""
+    sides = []
+    for side in (asked.a, asked.b):
+        rows = values.get((run["network"], run["data"], side["strategy"], side["trained_on"], asked.outcome))
+        if rows is None or rows["epoch"].min() == rows["epoch"].max():
+            return pd.DataFrame()
+        rows = rows[rows["epoch"] == (rows["epoch"].max() if side["epoch"] == "last" else rows["epoch"].min())]
+        refuse_mixed(rows, ())
+        sides.append(rows[rows["counts"]][["seed", "image", "value"]])
+    both = sides[0].merge(sides[1], on=["seed", "image"], suffixes=("_a", "_b"))
+    both = both.assign(difference=both["value_a"] - both["value_b"])
+    return both.pivot(index="seed", columns="image", values="difference")
+
+
+def padded(matrix: NDArray[np.float64], outcome: str) -> NDArray[np.float64]:
+    """Return a (seeds, images) matrix as the interval of ``outcome`` takes it.
+
+    Answers are padded by an image that a alone gets right and one that b alone does, so that no interval is empty
+    where all answers agree (Bonett and Price 2012, doi:10.3102/1076998611411915).
     """
-    rows = {HERE.cohort: table}
-    for cohort in sorted({rules.cohort for rules in OTHERWISE.values()} - set(rows)):
-        rows[cohort] = _rows(scores, history, masks, answers, cohort, random_effects=False)
-
-    def read(rules: Rules) -> pd.Series:
-        found = verdicts(_judged(rows[rules.cohort], scores, history, rules))
-        found = found[found["asked"] > 0]
-        run = found["data"] + ", " + found["network"]
-        words = found["verdict"] + ", " + found["held"].astype(str) + " of " + found["asked"].astype(str)
-        return words.set_axis(pd.MultiIndex.from_arrays([found["claim"], run], names=["claim", "run"]))
-
-    here = read(HERE)
-    others = {name: read(rules).reindex(here.index) for name, rules in OTHERWISE.items()}
-    return pd.DataFrame({"here": here, **{name: words.where(words != here, "") for name, words in others.items()}})
+    if outcome != ACCURACY:
+        return matrix
+    ones = np.ones((len(matrix), 1))
+    return np.hstack([matrix, ones, -ones])
 
 
-def alike(scores: pd.DataFrame) -> pd.DataFrame:
-    """Return how many of all pairs of strategies are alike under an explainer, by the rule of the claims.
+class _Cell(NamedTuple):
+    """A comparison: what its row says of it, its differences, and those of the mean of the other explainers."""
 
-    One row for each data set and network, with ``pairs`` (times explainers) and ``alike``: where nearly all are, that
-    two strategies are alike says little about them.
-    """
-    rows = []
-    for (_, data, network), part in _plain(scores).groupby(_GROUP, sort=True):
-        plain = part[(part["trained_on"] == "original") & (part["strategy"] != "head")]
-        last = plain["epoch"].max()
-        asked = []
-        for a, b in combinations(sorted(plain["strategy"].unique()), 2):
-            sides = ({"strategy": a, "epoch": last}, {"strategy": b, "epoch": last})
-            asked.append(_compared(_Wanted(plain, "", *sides, "alike"), "common", random_effects=False))
-        if asked:
-            each = pd.concat(asked).assign(p_holm=np.nan)
-            # Seeds have a part in verdicts, and none in the question whether the rule can tell strategies apart.
-            same = sum(finding({**row, "seeds": 2}, 0.0) == HOLDS for row in each.to_dict("records"))
-            rows.append({"data": data, "network": network, "pairs": len(each), "alike": same})
-    return pd.DataFrame(rows, columns=["data", "network", "pairs", "alike"])
+    about: dict[str, Any]
+    table: pd.DataFrame
+    others: pd.DataFrame
+    key: tuple[Any, ...]
+    sister: tuple[Any, ...]
 
 
-def seed_spread(scores: pd.DataFrame) -> float:
-    """Return how far seeds alone move a mean score: the largest range over seeds of any run, explainer and epoch.
-
-    Of the rows that :func:`measured` compares: all test images count, right or wrong; a head that was not trained yet
-    does not. Infinite where no run has several seeds: then one seed decides nothing.
-    """
-    by = [*_GROUP, *_RUN, "explainer", "design", "samples", "epoch"]
-    plain = _plain(scores)
-    trained = plain[(plain["strategy"] != "head") | (plain["epoch"] > 0)]
-    means = trained.groupby([*by, "seed"])["score"].mean().groupby(by)
-    several = means.count() > 1
-    spread = (means.max() - means.min())[several]
-    return float(spread.max()) if len(spread) else float("inf")
-
-
-def accuracy_spread(history: pd.DataFrame) -> float:
-    """Return how far seeds alone move a test accuracy: the largest range over seeds of any run and epoch.
-
-    A head that was not trained yet does not count. Infinite where no run has several seeds.
-    """
-    by = [*_GROUP, *_RUN, "epoch"]
-    trained = history[(history["split"] == "test") & ((history["strategy"] != "head") | (history["epoch"] > 0))]
-    accuracies = trained.groupby(by)["accuracy"]
-    spread = (accuracies.max() - accuracies.min())[accuracies.count() > 1]
-    return float(spread.max()) if len(spread) else float("inf")
-
-
-class _Wanted(NamedTuple):
-    """A comparison of scores: the rows that decide on the common images, the claim, both sides, what it expects.
-
-    Where explainers are asked whether they move together, what it expects follows from what they do.
-    """
-
-    scores: pd.DataFrame
-    claim: str
-    a: dict[str, object]
-    b: dict[str, object]
-    expected: str
-
-
-class _Tested(NamedTuple):
-    """What is known of a network's test accuracy: the history, the answers, and how many test images there are."""
-
-    history: pd.DataFrame
-    answers: pd.DataFrame
-    n: int
-
-
-def _plain(scores: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows that claims are about: of test images, by the explainers as they are."""
+def by_run(scores: pd.DataFrame, answers: pd.DataFrame) -> _Values:
+    """Return scores and answers by run and outcome, with the columns ``value`` and ``counts``."""
+    check_scores(scores)
     plain = scores[(scores["split"] == "test") & (scores["variant"] == "") & (scores["protocol"] == "ours")]
-    # Rows are chosen by their texts hundreds of times, which takes half as long by numbers.
-    return plain.astype(dict.fromkeys(plain.select_dtypes(["object", "string"]).columns, "category"))
+    plain = plain.assign(outcome=plain["explainer"], value=plain["score"], counts=plain["correct"] & ~plain["zero_map"])
+    need(answers, ["image", "correct"], "the answers table")
+    if "background" in answers:
+        answers = answers[answers["background"].fillna("original") == "original"]
+    given = answers.assign(outcome=ACCURACY, value=answers["correct"].astype(float), counts=True)
+    return {
+        tuple(map(str, key)): part
+        for table in (plain, given)
+        for key, part in table.groupby([*_RUN, "outcome"], sort=False, observed=True)
+    }
 
 
-def _rows(
-    scores: pd.DataFrame,
-    history: pd.DataFrame,
-    masks: pd.DataFrame,
-    answers: pd.DataFrame,
-    cohort: str,
-    random_effects: bool,
-) -> pd.DataFrame:
-    """Return all comparisons with their intervals and p values, before anything is decided."""
-    parts = []
-    for key, part in _plain(scores).groupby(_GROUP, sort=True):
-        own, given = (table[(table[_GROUP] == list(key)).all(axis=1)] for table in (history, answers))
-        tested = _Tested(own[own["split"] == "test"], given, _test_images(masks, key))
-        wanted = [*_strategies(part), *_masked(part, str(key[1]))]
-        rows = [_compared(each, cohort, random_effects) for each in wanted]
-        rows += [*_masked_accuracies(tested, set(part["strategy"]), str(key[1])), *_flat(tested)]
-        parts += [each.assign(data=str(key[1]), network=str(key[2])) for each in rows if len(each)]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=[*COLUMNS])
-
-
-def _judged(rows: pd.DataFrame, scores: pd.DataFrame, history: pd.DataFrame, rules: Rules) -> pd.DataFrame:
-    """Return the table of :func:`measured` from the comparisons of :func:`_rows`."""
-    if rows.empty:
-        return rows
-    table = holm(rows)
-    if rules.family == "claim":
-        for _, part in rows.groupby("claim"):
-            table.loc[part.index, "p_holm"] = holm(part)["p_holm"].to_numpy()
-    for _, part in table[table["claim"] == _TOGETHER].groupby(["data", "network", "a"]):
-        table.loc[part.index, "expected"] = _direction(part["difference"], rules.others)
-    table = table.reindex(columns=list(COLUMNS[:-1]))
-    spreads = {True: accuracy_spread(history), False: seed_spread(scores)}
-    found = [finding(row, spreads[row["what"] == "accuracy"]) for row in table.to_dict("records")]
-    return table.assign(finding=found)
-
-
-def _strategies(scores: pd.DataFrame) -> Iterator[_Wanted]:
-    """Yield the comparisons of strategies at the last epoch, and of each strategy with its start."""
-    plain = scores[scores["trained_on"] == "original"]
-    last = plain["epoch"].max()
-    for claim, a, b, expected in (
-        ("late above dense", "blocks4-5", "dense", "above"),
-        ("all like late", "all", "blocks4-5", "alike"),
-        ("early like dense", "blocks1-3", "dense", "alike"),
-    ):
-        if {a, b} <= set(plain["strategy"]):
-            sides = ({"strategy": a, "epoch": last}, {"strategy": b, "epoch": last})
-            yield _Wanted(plain, claim, *sides, expected)
-    tuned = plain[plain["strategy"] != "head"]
-    for _, part in tuned.groupby("strategy", sort=True):
-        first, end = int(part["epoch"].min()), int(part["epoch"].max())
-        if first == 0 < end:
-            yield _Wanted(part, _TOGETHER, {"epoch": end}, {"epoch": 0}, "")
-
-
-def _masked(scores: pd.DataFrame, data: str) -> Iterator[_Wanted]:
-    """Yield masked against original training, at the last epoch of each strategy that has both."""
-    claim, expected = ("masked: nothing", "alike") if _said_nothing(data) else ("masked: score", "above")
-    for _, part in scores.groupby("strategy", sort=True):
-        if {"masked", "original"} <= set(part["trained_on"]):
-            a, b = ({"trained_on": kind, "epoch": part["epoch"].max()} for kind in ("masked", "original"))
-            yield _Wanted(part, claim, a, b, expected)
-
-
-def _masked_accuracies(tested: _Tested, strategies: set[str], data: str) -> Iterator[pd.DataFrame]:
-    """Yield the same of accuracies."""
-    claim, expected = ("masked: nothing", "alike") if _said_nothing(data) else ("masked: accuracy", "below")
-    for strategy, part in tested.history.groupby("strategy", sort=True):
-        if strategy in strategies and {"masked", "original"} <= set(part["trained_on"]):
-            end = {"strategy": strategy, "epoch": part["epoch"].max()}
-            a, b = ({**end, "trained_on": kind} for kind in ("masked", "original"))
-            yield _accuracies(tested, claim, a, b, expected, "masked", "original")
-
-
-def _said_nothing(data: str) -> bool:
-    """Return whether the paper says of these photographs that masked training changes nothing worth mentioning."""
-    # What it found on Caltech 101 is asked of all others.
-    return data.startswith("dogs-vs-cats")
-
-
-def _flat(tested: _Tested) -> Iterator[pd.DataFrame]:
-    """Yield the test accuracy of each strategy at its last epoch against its first."""
-    tuned = tested.history[tested.history["trained_on"] == "original"]
-    for strategy, part in tuned[tuned["strategy"] != "head"].groupby("strategy", sort=True):
-        first, end = int(part["epoch"].min()), int(part["epoch"].max())
-        a, b = ({"strategy": strategy, "trained_on": "original", "epoch": epoch} for epoch in (end, first))
-        yield _accuracies(tested, "flat", a, b, "alike", f"{strategy}, epoch {end}", f"epoch {first}")
-
-
-def _compared(wanted: _Wanted, cohort: str, random_effects: bool) -> pd.DataFrame:
-    scores, claim, a, b, expected = wanted
-    # An untrained head is right by luck, so its epoch 0 must not decide which images all runs get right.
-    start = [0] if "head" in set(scores["strategy"]) else []
-    if cohort == "compared":
-        scores, start, cohort = scores[select(scores, a) | select(scores, b)], [], "common"
-    asked: dict[str, Any] = {"by": ("explainer",), "cohort": cohort, "ignore_epochs": start}
-    found = paired(scores, a, b, resamples=_RESAMPLES, corrected=False, **asked)
-    if random_effects:
-        again = mixed(scores, a, b, **asked).rename(columns={"low": "mixed_low", "high": "mixed_high"})
-        found = found.merge(again[["explainer", "mixed_low", "mixed_high", "seed_sd", "image_sd"]], on="explainer")
-    words = {"a": _words(a), "b": _words(b)}
-    if claim == _TOGETHER:
-        words["a"] = f"{scores['strategy'].iloc[0]}, {words['a']}"
-    return found.assign(claim=claim, expected=expected, **words).rename(columns={"explainer": "what"})
-
-
-def _direction(differences: pd.Series, others: bool) -> list[str]:
-    """Return in which direction each explainer is asked to move: that of the mean over all, or over the others."""
-    total, count = differences.sum(), len(differences)
-    aims = total - differences if others and count > 1 else pd.Series(total, differences.index)
-    return ["above" if aim >= 0 else "below" for aim in aims]
-
-
-def _accuracies(
-    tested: _Tested,
-    claim: str,
-    a: Mapping[str, object],
-    b: Mapping[str, object],
-    expected: str,
-    name_a: str,
-    name_b: str,
-) -> pd.DataFrame:
-    named = {"claim": claim, "what": "accuracy", "a": name_a, "b": name_b, "expected": expected}
-    left, right = (tested.history[select(tested.history, side)][["seed", "accuracy"]] for side in (a, b))
-    both = left.merge(right, on="seed", suffixes=("_a", "_b"))
-    if both.empty or not tested.n:
-        return pd.DataFrame()
-    paired = paired_accuracies(tested.answers, a, b)
-    if len(paired) and (paired[["seeds", "fewest"]] == [len(both), tested.n]).all(axis=None):
-        return paired.assign(**named, by_image=True)
-    each = both["accuracy_a"] - both["accuracy_b"]
-    n = tested.n
-    low, high = drop_interval(both["accuracy_a"].mean() * n, n, both["accuracy_b"].mean() * n, n)
-    return pd.DataFrame(
-        [
-            {
-                **named,
-                "difference": float(each.mean()),
-                "low": min(low, float(each.min())),
-                "high": max(high, float(each.max())),
-                "n": n,
-                "fewest": n,
-                "seeds": len(both),
-                "p": float("nan"),
-                "by_image": False,
-            }
+def _cells(network: Network, claim: Claim, values: _Values, starts: pd.DataFrame) -> Iterator[_Cell]:
+    run = network.runs[claim.of]
+    every = [*claim.primary, *claim.shown]
+    tables = [differences(values, run, asked) for asked in every]
+    for place, (asked, table) in enumerate(zip(every, tables, strict=True)):
+        if table.empty:
+            continue
+        others = [
+            other
+            for each, other in zip(every, tables, strict=True)
+            if (each.a, each.b) == (asked.a, asked.b) and each.outcome != asked.outcome and not other.empty
         ]
-    )
+        rest = _mean(others) if claim.expected == "together" and others else pd.DataFrame()
+        start = _starts(starts, run, asked)
+        untested = start.index[~start["tested"]]
+        tested = not table.index.isin(untested).all()
+        if tested:
+            table, rest = table.drop(index=untested, errors="ignore"), rest.drop(index=untested, errors="ignore")
+        about = {
+            "claim": claim.key,
+            "network": network.key,
+            "data": run["data"],
+            "run": run["network"],
+            "primary": place < len(claim.primary),
+            "expected": claim.expected,
+            "what": asked.outcome,
+            **dict(zip("ab", words(asked), strict=True)),
+            "tested": tested,
+            "loss": start["loss"].min(),
+        }
+        key = (claim.of, claim.pool, asked.outcome, tested)
+        yield _Cell(about, table, rest, (network.key, *key), (network.sister, *key))
 
 
-def _words(wanted: Mapping[str, object]) -> str:
-    """Return what tells one side of a comparison from the other: the epoch only where nothing else does."""
-    told = [str(value) for column, value in wanted.items() if column != "epoch"]
-    return ", ".join(told) or f"epoch {wanted['epoch']}"
+def _starts(starts: pd.DataFrame, run: Mapping[str, str], asked: Asked) -> pd.DataFrame:
+    """Return the least loss before stage 2 of both sides' runs by seed, and whether both were tested."""
+    found = []
+    for strategy, trained_on in {(side["strategy"], side["trained_on"]) for side in (asked.a, asked.b)}:
+        if strategy == "head":
+            continue
+        mine = starts[(starts[_RUN] == [run["network"], run["data"], strategy, trained_on]).all(axis=1)]
+        if mine.empty:
+            raise ValueError(
+                f"The history has no loss on training images at epoch 0 of {run}, {strategy}. Pass it all."
+            )
+        found.append(mine.set_index("seed")[["loss", "tested"]])
+    if not found:
+        return pd.DataFrame({"loss": pd.Series(dtype=float), "tested": pd.Series(dtype=bool)})
+    return pd.concat(found).groupby(level=0).agg({"loss": "min", "tested": "all"})
 
 
-def _test_images(masks: pd.DataFrame, key: tuple[Any, ...]) -> int:
-    mine = (
-        (masks["study"] == key[0]) & (masks["data"] == key[1]) & (masks["status"] == "ok") & (masks["split"] == "test")
-    )
-    return int(mine.sum())
+def _mean(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return the mean of tables where all of them have a value."""
+    total = tables[0]
+    for table in tables[1:]:
+        total = total.add(table)
+    # An explainer may have fewer seeds than another.
+    return (total / len(tables)).dropna(how="all")
+
+
+def _parts(cell: _Cell) -> Iterator[tuple[str, Components]]:
+    """Yield the components of a comparison ("") and of the mean of the other explainers ("other")."""
+    for name, table in (("", cell.table), ("other", cell.others)):
+        kept = table.dropna(axis=1).to_numpy(float)
+        if kept.shape[0] and kept.shape[1] > 1:
+            yield name, components(padded(kept, cell.about["what"]))
+
+
+def _pools(cells: Sequence[_Cell]) -> dict[tuple[Any, ...], SeedVariance]:
+    """Return the variance between seeds by what it is pooled over, each comparison once."""
+    parts: dict[tuple[Any, ...], dict[tuple[str, str], Components]] = {}
+    for cell in cells:
+        for name, part in _parts(cell):
+            parts.setdefault((*cell.key, name), {})[cell.about["a"], cell.about["b"]] = part
+    return {key: found for key, each in parts.items() if (found := pooled(each.values())) is not None}
+
+
+def _row(cell: _Cell, pools: Mapping[tuple[Any, ...], SeedVariance], rules: Rules) -> dict[str, Any]:
+    kept = cell.table.dropna(axis=1)
+    row = {**cell.about, "n": kept.shape[1], "seeds": kept.shape[0], "difference": kept.to_numpy().mean()}
+    if cell.about["expected"] == "settled":
+        return row | {"share": _share(kept, rules)}
+    for name, part in _parts(cell):
+        borrowed = part.seeds == 1 and (*cell.sister, name) in pools
+        between = pools.get((*(cell.sister if borrowed else cell.key), name))
+        if between is None:
+            continue
+        found = estimate(part, between)
+        if name:
+            row |= {"other": found.mean, "other_error": found.error, "other_df": found.df}
+            continue
+        low, high = found.interval()
+        row |= {"low": low, "high": high, **found._asdict(), "borrowed": borrowed}
+        row |= {
+            "seed_sd": between.variance**0.5,
+            "image_sd": max(0.0, (part.of_images - part.of_rest) / part.seeds) ** 0.5,
+        }
+        margin = rules.margin(cell.about["what"])
+        row |= {
+            "images_needed": images_needed(part, between, margin),
+            "seeds_needed": seeds_needed(part, between, margin),
+        }
+    return row
+
+
+def _share(kept: pd.DataFrame, rules: Rules) -> float:
+    """Return the share of random draws of a few images whose mean lies within the margin of all images' mean."""
+    asked = rules.settled
+    if kept.shape[1] < asked.scored:
+        return float("nan")
+    rng = seeds.generator("settled")
+    places = rng.random((asked.draws, kept.shape[1])).argpartition(asked.images, axis=1)[:, : asked.images]
+    matrix = kept.to_numpy(float)
+    away = matrix[:, places].mean(axis=2) - matrix.mean(axis=1, keepdims=True)
+    return float((np.abs(away) <= rules.margins["score"]).mean())
+
+
+def words(asked: Asked) -> tuple[str, str]:
+    """Return what tells the sides apart: the strategy, what it was trained on, or the epoch."""
+    a, b = asked.a, asked.b
+    if a["epoch"] != b["epoch"]:
+        return f"{a['strategy']}, {a['epoch']} epoch", f"{b['epoch']} epoch"
+    column = "strategy" if a["strategy"] != b["strategy"] else "trained_on"
+    return a[column], b[column]

@@ -8,8 +8,8 @@ from matplotlib.ticker import MaxNLocator
 
 from rrr_utils.figures.style import CHANCE, INK, STYLE, bars, check, theme
 
-# Filled: the claim holds in this row; a cross: the row says the contrary; hollow: it does not decide.
-_FILLED, _CROSSED = "holds", "does not hold"
+# Filled: this row supports the claim; a cross: it contradicts it; hollow: it does neither.
+_FILLED, _CROSSED = "supported", "contradicted"
 # So many comparisons can be read below each other.
 _BELOW = 6
 _NAMES = {**{name: style.label for name, style in STYLE["explainer"].items()}, "accuracy": "accuracy"}
@@ -24,8 +24,8 @@ def differences(table: pd.DataFrame, *, margin: float | None = None) -> Figure:
     Parameters
     ----------
     table
-        Rows of ``claims.measured`` of one claim: ``data``, ``network``, ``a``, ``b``, ``what``, ``difference``,
-        ``low``, ``high`` and ``finding``. A filled marker says that the claim holds in that row, a cross the contrary.
+        Rows of ``claims.judged`` of one claim: ``data``, ``network``, ``a``, ``b``, ``what``, ``difference``, ``low``,
+        ``high`` and ``finding``. A filled marker says that the row supports the claim, a cross that it contradicts it.
     margin
         Differences that count as none are shaded, from minus this to this.
 

@@ -11,9 +11,9 @@ from rrr_utils.analyses.paper.printed import as_printed
 
 
 def test_differences_draws_the_table():
-    """A marker at each difference with its interval: filled where the claim holds, a cross where the contrary does."""
+    """A marker at each difference with its interval: filled where it supports, a cross where it contradicts."""
     about = {"data": "pets", "network": "small", "a": "all", "b": "dense"}
-    rows = [("lime", 0.2, "holds"), ("occlusion", -0.1, "undecided"), ("accuracy", 0.05, "holds")]
+    rows = [("lime", 0.2, "supported"), ("occlusion", -0.1, "undecided"), ("accuracy", 0.05, "supported")]
     table = pd.DataFrame(
         [
             {**about, "what": what, "difference": value, "low": value - 0.01, "high": value + 0.02, "finding": finding}
@@ -28,7 +28,7 @@ def test_differences_draws_the_table():
     bars = [bar.get_segments()[0][:, 0] for bar in axes.collections]
     assert_allclose(sorted(map(tuple, bars)), [(-0.11, -0.08), (0.04, 0.07), (0.19, 0.22)])
     assert [text.get_text() for text in axes.texts] == ["pets, small: all less dense"]
-    (axes,) = figures.differences(table.assign(network="", finding=["holds", "does not hold", "undecided"])).axes
+    (axes,) = figures.differences(table.assign(network="", finding=["supported", "contradicted", "undecided"])).axes
     crosses = [line for line in axes.lines if line.get_marker() == "x" and len(line.get_xdata()) == 1]
     assert [line.get_xdata()[0] for line in crosses] == [-0.1]
     assert [text.get_text() for text in axes.texts] == ["pets: all less dense"]
