@@ -40,7 +40,8 @@ class File:
     """One file of a source: its address, its name here, its hash, and what it unpacks to.
 
     ``hash`` is ``"sha256:..."``, ``"md5:..."`` or None where none is published. ``gives`` names the folders that an
-    archive unpacks to; empty for a file that is used as it is. ``inside`` holds the hashes of archives in the archive.
+    archive unpacks to; empty for a file that is used as it is. ``inside`` holds the hashes of archives in the archive,
+    ``also`` those of copies that hold the same numbers in other bytes.
     """
 
     address: str
@@ -49,6 +50,7 @@ class File:
     bytes: int | None = None
     gives: tuple[str, ...] = ()
     inside: Mapping[str, str] = field(default_factory=dict)
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -119,16 +121,44 @@ def fetch(name: str, folder: Path | str | None = None, listing: Path | str | Non
     return folder
 
 
+def source_of(name: str) -> Source | None:
+    """Return the source of the file that is called ``name``; None of one that no source has, or without a list."""
+    try:
+        known = load()
+    except FileNotFoundError:  # the package alone, outside a clone of the project
+        return None
+    return next((source for source in known.values() for file in source.files if file.name == name), None)
+
+
+def known_hashes(path: Path) -> tuple[str, ...]:
+    """Return the hashes that a source's file ``path`` may have: the published one, the recorded one, those of copies.
+
+    None where neither is published nor recorded: then nothing is known of the file itself.
+    """
+    source = source_of(path.name)
+    listed = [file for file in source.files if file.name == path.name] if source is not None else []
+    known = (*(file.hash for file in listed if file.hash), *_recorded(path))
+    return (*known, *(check for file in listed for check in file.also)) if known else ()
+
+
+def _recorded(path: Path) -> tuple[str, ...]:
+    record = path.with_name(f"{path.name}.sha256")
+    return (f"sha256:{record.read_text(encoding='utf-8').split()[0]}",) if record.is_file() else ()
+
+
 def _source(name: str, entry: Any) -> Source:
     values = dict(entry)
-    parts = [File(**{**part, "gives": tuple(part.get("gives", ()))}) for part in values.pop("files", ())]
+    parts = [
+        File(**{**part, **{key: tuple(part.get(key, ())) for key in ("gives", "also")}})
+        for part in values.pop("files", ())
+    ]
     for part in parts:
         if not part.address.startswith(("https://", "http://")):
             raise ValueError(f"{name}: the address {part.address!r} must start with https://")
         for label in (part.name, *part.gives, *part.inside):
             if Path(label).name != label:
                 raise ValueError(f"{name}: {label!r} must be a plain name")
-        for check in (*([part.hash] if part.hash else []), *part.inside.values()):
+        for check in (*([part.hash] if part.hash else []), *part.inside.values(), *part.also):
             one_of(f"hash of {name}", check.partition(":")[0], downloads.ALGORITHMS)
     return Source(name=name, files=tuple(parts), **values)
 
@@ -136,9 +166,9 @@ def _source(name: str, entry: Any) -> Source:
 def _bring(file: File, target: Path) -> None:
     """Make sure that ``target`` is there and right: verify it, or download it."""
     record = target.with_name(f"{target.name}.sha256")
-    check = file.hash
-    if check is None and record.is_file():
-        check = f"sha256:{record.read_text(encoding='utf-8').split()[0]}"
+    check = file.hash or next(iter(_recorded(target)), None)
+    if target.exists() and f"sha256:{downloads.digest(target)}" in file.also:
+        return
     if not target.exists():
         downloads.download(file.address, target, check, file.bytes)
     elif check is not None:

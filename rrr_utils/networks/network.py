@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from rrr_utils.common.names import NETWORKS, STRATEGIES
 from rrr_utils.common.registry import member
 from rrr_utils.engine import weights as weights_of
 from rrr_utils.engine.graph import node_of
+from rrr_utils.networks import imagenet_files
 from rrr_utils.networks.preprocessing import NEUTRAL, Preprocess
 
 _BLOCKS = {
@@ -155,14 +157,15 @@ def build(
     units
         Width of ``dense_1``; by default as above.
     weights
-        ``"imagenet"``: Keras' own file from ``$RRR_DATA_DIR/weights/`` if it is there, else Keras' own download.
+        ``"imagenet"``: Keras' own file from ``$RRR_DATA_DIR/weights/`` if it is there, else Keras' own download. A
+        file of that name whose hash is not a known one is used, with a warning that names it.
         A path: an HDF5 file in Keras' layout, or a ``.npz`` of this project; the file's head is used if it has one.
         ``None``: drawn from ``seed``, as the ConvNet always is unless a path is given.
     seed
         The head's start, and with ``weights=None`` the whole network's, follows from it alone.
 
     Every weight of the convolutions is set from the file, by layer and weight name, or ``ValueError`` names the
-    first that is missing or of another shape.
+    first that is missing, of another shape, infinite or no number.
     """
     plan = member("name", name, NETWORKS)
     if classes < 2:
@@ -267,28 +270,31 @@ def _load(network: Network, base: object, alpha: float, weights: str | os.PathLi
     convolutions = [name for block, names in network.blocks.items() if block != "dense" for name in names]
     if weights != "imagenet":
         arrays = weights_of.read(Path(weights))
+        _finite(arrays, Path(weights))
         head = [name for name in network.blocks["dense"] if any(key.startswith(f"{name}/") for key in arrays)]
         weights_of.put(network.model, arrays, [*convolutions, *head], str(weights))
         return
     assert isinstance(base, str)
-    local = _imagenet_file(base, network.size, alpha)
-    if local is not None and local.is_file():
-        weights_of.put(network.model, weights_of.read(local), convolutions, str(local))
-        return
-    downloaded = _applications(base, alpha, "imagenet", None, network.size)
-    weights_of.put(network.model, weights_of.take(downloaded), convolutions, f"Keras' own {base}")
+    path = imagenet_files.find(network.name, network.size, alpha)
+    assert path is not None
+    downloaded = None
+    if not path.is_file():
+        try:
+            downloaded = _applications(base, alpha, "imagenet", None, network.size)
+        except ValueError:  # an `alpha` without weights, or bytes that are not the published ones
+            raise
+        except Exception as error:  # Keras has no class of its own for a download that failed
+            raise FileNotFoundError(f"{imagenet_files.lacking(path)}. Keras could not fetch them: {error}") from error
+    # Where Keras cannot write to its own folder it keeps the file elsewhere.
+    elsewhere = downloaded is not None and not path.is_file()
+    arrays = weights_of.take(downloaded) if elsewhere else weights_of.read(path)
+    _finite(arrays, path)
+    if not elsewhere and (said := imagenet_files.doubt(path)):
+        warnings.warn(said, stacklevel=3)
+    weights_of.put(network.model, arrays, convolutions, str(path))
 
 
-def _imagenet_file(base: str, size: int, alpha: float) -> Path | None:
-    """Return where Keras' own file would lie under ``$RRR_DATA_DIR``, or None without that variable."""
-    folder = os.environ.get("RRR_DATA_DIR")
-    if not folder:
-        return None
-    if base == "MobileNet":
-        # Keras has a file a resolution, and takes the one of 224 px for all other sizes.
-        resolution = size if size in (128, 160, 192, 224) else 224
-        file = f"mobilenet_{alpha:.1f}".replace(".", "_") if alpha == 1 else f"mobilenet_{alpha * 10:.1f}"
-        file = file.replace(".", "_") + f"_{resolution}_tf_no_top.h5"
-    else:
-        file = f"{base.lower()}_weights_tf_dim_ordering_tf_kernels_notop.h5"
-    return Path(folder) / "weights" / file
+def _finite(arrays: Mapping[str, np.ndarray], path: Path) -> None:
+    for key, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise weights_of.BadWeights(path, f"has values in {key!r} that are infinite or no numbers")

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rrr_utils.common import files, paths
+from rrr_utils.common import paths
+from rrr_utils.study import inputs as on_disk
 from rrr_utils.study import stamps
 from rrr_utils.study.jobs import Job
 
@@ -39,7 +40,7 @@ def why_not_done(
 
 
 def inputs_of(job: Job, folder: Path, elsewhere: Mapping[str, Any] = _NOTHING) -> dict[str, Any]:
-    """Return hashes of what ``job`` reads: outputs of other jobs, real data, weights given by path.
+    """Return hashes of what ``job`` reads: outputs of other jobs, real data, mask models, weights.
 
     ``elsewhere`` holds those of jobs, by name, whose tables are published and that need not be done in ``folder``.
 
@@ -54,35 +55,9 @@ def inputs_of(job: Job, folder: Path, elsewhere: Mapping[str, Any] = _NOTHING) -
             if need not in elsewhere:
                 raise NotDone(need) from None
             inputs[need] = elsewhere[need]
-    for name, place in _places(job).items():
-        found = stamps.listing(place) if place.is_dir() else files.sha256(place) if place.is_file() else None
-        inputs[name] = found
-    return inputs
+    return inputs | on_disk.hashes(job)
 
 
 def template(job: Job) -> Path:
     """Return the notebook that ``job`` runs."""
     return paths.root() / "notebooks" / f"{job.notebook}.ipynb"
-
-
-def _places(job: Job) -> dict[str, Path]:
-    """Return where the real data and weights are that ``job`` reads."""
-    parameters = job.settings
-    found: dict[str, Path] = {}
-    base = paths.data_dir() or paths.root() / "data" / "downloads"
-    # It reads the data set itself; a zoo generates its images, or takes those that masking left.
-    if "source" in parameters and "ties" not in parameters:
-        options = parameters["options"]
-        if parameters["source"] == "folder":
-            found = {
-                f"{name} folder": paths.given(options[name], paths.data_dir())
-                for name in ("images", "masks")
-                if options.get(name)
-            }
-        elif parameters["source"] != "confounded":
-            found = {"data": base / parameters["source"]}
-        if parameters.get("masks") != "outlines":
-            found["mask model"] = base / "masks"
-    if parameters.get("weights") not in (None, "imagenet"):
-        found = {"weights": paths.given(parameters["weights"], paths.data_dir())}
-    return found

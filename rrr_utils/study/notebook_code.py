@@ -17,7 +17,7 @@ from rrr_utils.study.source_tree import ALL, EFFECTS, Place
 
 PACKAGE = Path(__file__).resolve().parents[1]
 # Where things lie, how far a run is and what to install can reach no number: what is read counts by its content.
-_WITHOUT_EFFECT = {"extras", "paths", "progress"}
+_WITHOUT_EFFECT = {"extras", "imagenet_files", "paths", "progress"}
 # The module through which notebooks read images; what works on them may take hours.
 _IMAGES = "prepared"
 # What such a notebook needs of these it needs to show its results, not to compute them.

@@ -40,6 +40,7 @@ def record(job: Job, folder: Path, results: Path) -> None:
     made_of = {
         "parameters": _own(found["parameters"], job),
         "inputs": _hash(sorted(found["inputs"].items())),
+        "read": {name: digest for name, digest in found["inputs"].items() if isinstance(digest, str)},
         "code": _hash(sorted(set(found["code"].values()))),
         "versions": found["versions"],
         "threads": found["threads"],
@@ -61,6 +62,21 @@ def published(job: Job, results: Path) -> dict[str, dict[str, Any]]:
         for unit, made_of in _read(job, results).items()
         if unit in units(job) and made_of.get("parameters") == own
     }
+
+
+def read_from_disk(every: Sequence[Job], results: Path) -> list[dict[str, str]]:
+    """Return what the published runs read beside the results of others: data, mask models and weights.
+
+    One row a run and thing: ``job``, ``read`` (see :func:`rrr_utils.study.inputs.hashes`), ``sha256``; seeds that read
+    different files have a row each.
+    """
+    rows = [
+        {"job": job.name, "read": name, "sha256": digest}
+        for job in every
+        for made_of in published(job, results).values()
+        for name, digest in made_of.get("read", {}).items()
+    ]
+    return [row for place, row in enumerate(rows) if row not in rows[:place]]
 
 
 def remaining(every: Sequence[Job], results: Path, done: Set[str]) -> dict[str, tuple[str, ...]]:

@@ -57,8 +57,12 @@ def run(
     output.parent.mkdir(parents=True, exist_ok=True)
     begun = output.with_name(f".{output.stem}.begun.json")
     with _full_disk_explained(output):
-        if not _same(begun, made_of):
-            if not stamps.intact(stamp, output, made_of, outputs):
+        if _same(begun, going_on := stamps.completed(made_of, begun)):
+            made_of = going_on
+        else:
+            if stamps.intact(stamp, output, finished := stamps.completed(made_of, stamp), outputs):
+                made_of = finished
+            else:
                 stamp.unlink(missing_ok=True)
                 for name in (*outputs, output.name, f"{output.stem}.failed.ipynb"):
                     _delete(output.parent / name)

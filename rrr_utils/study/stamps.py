@@ -1,6 +1,5 @@
 """A run's completion stamp: what it was made of, so that it is known whether it has to be made again."""
 
-import hashlib
 import importlib.metadata
 import os
 import platform
@@ -86,7 +85,7 @@ def stale(stamp: Path, executed: Path, expected: Mapping[str, Any], outputs: Ite
         for singular, names in (
             ("parameter", _differences(found["parameters"], expected["parameters"])),
             ("code of", _other_code(found["code"], expected["code"])),
-            ("input", _differences(found["inputs"], expected["inputs"])),
+            ("input", _differences(found["inputs"], here(expected["inputs"], found["inputs"]))),
             ("version of", _differences(found["versions"], expected["versions"])),
             ("only to show results:", _other_code(shown["code"], now["code"])),
             ("only to show results: version of", _differences(shown["versions"], now["versions"])),
@@ -124,6 +123,26 @@ def write(stamp: Path, executed: Path, made_of: Mapping[str, Any], outputs: Iter
     files.write_json(stamp, {**made_of, "outputs": hashes, "executed": digest(executed), "made_on": machine})
 
 
+def here(inputs: Mapping[str, Any], recorded: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``inputs`` with what is ``recorded`` in the place of None: data that are not on this machine.
+
+    What was computed where they are counts here too.
+    """
+    return {
+        name: recorded.get(name) if now is None else now
+        for name, now in inputs.items()
+        if now is not None or name in recorded
+    }
+
+
+def completed(made_of: Mapping[str, Any], record: Path) -> dict[str, Any]:
+    """Return ``made_of`` with the inputs that are not here as the file ``record`` has them, a stamp for example."""
+    try:
+        return {**made_of, "inputs": here(made_of["inputs"], files.read_json(record)["inputs"])}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return dict(made_of)
+
+
 def outputs_of(stamp: Path) -> dict[str, Any]:
     """Return the hashes of the outputs that a stamp records, which are the inputs of the next run."""
     return dict(files.read_json(stamp)["outputs"])
@@ -139,17 +158,6 @@ def digest(path: Path) -> str | dict[str, str]:
         for name in sorted(inside)
         if not any(part.startswith(".") for part in name.split("/"))
     }
-
-
-def listing(folder: Path) -> str:
-    """Return a hash of the names and sizes of all files in ``folder``, for data too large to read again each time."""
-    entries = (
-        f"{(Path(base) / name).relative_to(folder).as_posix()} {(Path(base) / name).stat().st_size}"
-        for base, _, names in os.walk(folder)
-        for name in names
-    )
-    # A name need not be text.
-    return hashlib.sha256("\n".join(sorted(entries)).encode(errors="surrogateescape")).hexdigest()
 
 
 def threads() -> int:
@@ -191,9 +199,7 @@ def _altered(folder: Path, name: str, recorded: Mapping[str, Any]) -> str:
 
 
 def _differences(found: Mapping[str, Any], expected: Mapping[str, Any]) -> list[str]:
-    # None stands for data that are not on this machine.
-    names = {name for name in {*found, *expected} if expected.get(name, ...) is not None or name not in found}
-    return sorted(name for name in names if found.get(name, ...) != expected.get(name, ...))
+    return sorted(name for name in {*found, *expected} if found.get(name, ...) != expected.get(name, ...))
 
 
 def _other_code(found: Mapping[str, str], expected: Mapping[str, str]) -> list[str]:

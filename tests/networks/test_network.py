@@ -289,12 +289,41 @@ def test_imagenet_weights_come_from_the_data_folder(built, tmp_path, monkeypatch
     source = keras.applications.MobileNet(include_top=False, weights=None, alpha=0.25, input_shape=(32, 32, 3))
     keras_file(tmp_path / "weights" / "mobilenet_2_5_224_tf_no_top.h5", source)
     monkeypatch.setenv("RRR_DATA_DIR", str(tmp_path))
-    loaded = weights.take(small("mobilenet", weights="imagenet").model)
+    with pytest.warns(UserWarning, match=r"mobilenet_2_5_224_tf_no_top\.h5 is not the published file.*sha256:dbdb03ee"):
+        loaded = weights.take(small("mobilenet", weights="imagenet").model)
     for key, array in weights.take(source).items():
         np.testing.assert_array_equal(loaded[key], array, err_msg=key)
     start = weights.take(built["mobilenet"].model)
     for key in ("dense_1/kernel", "logits/kernel"):
         np.testing.assert_array_equal(loaded[key], start[key], err_msg=key)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_no_numbers_are_refused(tmp_path, monkeypatch, value):
+    """One value in ImageNet's file, or in one given by path, names the file and the weight."""
+    (tmp_path / "weights").mkdir()
+    path = tmp_path / "weights" / "mobilenet_2_5_224_tf_no_top.h5"
+    keras_file(path, keras.applications.MobileNet(include_top=False, weights=None, alpha=0.25, input_shape=(32, 32, 3)))
+    with h5py.File(path, "a") as file:
+        file["conv_pw_3/conv_pw_3/kernel:0"][0, 0, 1, 2] = value
+    monkeypatch.setenv("RRR_DATA_DIR", str(tmp_path))
+    for asked in ("imagenet", path):
+        with pytest.raises(ValueError, match=r"mobilenet_2_5_224_tf_no_top\.h5 has values in 'conv_pw_3/kernel' that"):
+            small("mobilenet", weights=asked)
+
+
+def test_weights_that_cannot_be_had_are_named_with_the_command(tmp_path, monkeypatch):
+    """Without the file and without a network: which file, where it was looked for, and how to get it."""
+
+    def nowhere(*_, **__):
+        raise OSError("Name or service not known")
+
+    monkeypatch.setattr("socket.getaddrinfo", nowhere)
+    monkeypatch.setenv("RRR_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    message = r"mobilenet_2_5_160_tf_no_top\.h5 .*RRR_DATA_DIR.*`rrr fetch mobilenet_25_160`.*Name or service not known"
+    with pytest.raises(FileNotFoundError, match=message):
+        networks.build("mobilenet", classes=2, size=160, alpha=0.25, weights="imagenet")
 
 
 def test_the_names_of_older_writers_are_understood(built, tmp_path):

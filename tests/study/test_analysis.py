@@ -12,7 +12,7 @@ from rrr_utils.analyses.mask_quality import measure as mask_quality
 from rrr_utils.analyses.mask_quality import statistics
 from rrr_utils.engine import weights
 from rrr_utils.scoring import scores as scoring
-from rrr_utils.study import costs, job_state, jobs, run_notebook
+from rrr_utils.study import costs, inputs, jobs, run_notebook
 from rrr_utils.study import study_file as study
 from rrr_utils.tables import parquet as tables
 
@@ -61,10 +61,11 @@ def test_an_entry_becomes_a_job_after_its_checkpoint(tmp_path):
 def test_an_analysis_that_reads_the_data_depends_on_them(tmp_path, monkeypatch):
     """Mask quality opens the data set again: its stamp holds the state of the data and of the maskers' files."""
     monkeypatch.setenv("RRR_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("RRR_RUNS", str(tmp_path / "runs"))
     plan = load(tmp_path)
     photographs = replace(plan, data=(replace(plan.data[0], source="oxford_pets", options={}),))
     job = jobs.find(jobs.of(photographs), "first/small/head/masked/05-mask-quality")
-    assert set(job_state._places(job)) == {"data", "mask model"}
+    assert set(inputs.hashes(job)) == {"images", "outlines", "model of mask_rcnn"}
 
 
 def test_the_cost_by_hand(tmp_path, monkeypatch):
@@ -232,7 +233,7 @@ def test_a_slice_of_the_zoo_opens_its_data_and_trains(tmp_path):
         "checkpoints": [1],
         "steps": 8,
     }
-    assert job_state._places(job) == {}
+    assert inputs.hashes(job) == {}
     assert (job.parameters["training_images"], job.trained["optimizer"], job.outputs) == ([], "rmsprop", ("zoo",))
     run_notebook.check_parameters(tiny_study.PROJECT / "notebooks" / "10-zoo.ipynb", job.parameters)
 

@@ -349,15 +349,17 @@ def test_what_a_job_reads_is_found_where_the_notebook_finds_it(
 ) -> None:
     """A relative folder of one's own counts from the data, so that other images in it are noticed."""
     monkeypatch.setenv("RRR_DATA_DIR", str(tmp_path))
-    (tmp_path / "mine" / "cat").mkdir(parents=True)
-    (tmp_path / "mine" / "cat" / "a.jpg").touch()
+    monkeypatch.setenv("RRR_RUNS", str(tmp_path / "runs"))
+    for name in ("cat/a.jpg", "dog/a.jpg"):
+        (tmp_path / "mine" / name).parent.mkdir(parents=True)
+        (tmp_path / "mine" / name).touch()
     entry = replace(tiny.data[0], source="folder", options={"images": "mine"})
     (masking, *_) = jobs.of(replace(tiny, data=(entry,), networks=tuple(replace(n, on=()) for n in tiny.networks)))
-    before = job_state.inputs_of(masking, tmp_path)["images folder"]
+    before = job_state.inputs_of(masking, tmp_path)["images"]
     assert before is not None
     (tmp_path / "mine" / "cat" / "b.jpg").touch()
-    assert job_state.inputs_of(masking, tmp_path)["images folder"] != before
-    assert costs.images_of(entry) == 2
+    assert job_state.inputs_of(masking, tmp_path)["images"] != before
+    assert costs.images_of(entry) == 3
 
 
 def test_what_nobody_has_measured_is_estimated_and_said(tiny: study.Study) -> None:

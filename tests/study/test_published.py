@@ -63,6 +63,23 @@ def test_published_runs_count_as_done_without_their_checkpoints(project: Path) -
     assert set(_states(project).values()) == {agenda.DONE}
 
 
+def test_what_published_runs_read_is_kept_in_the_clear(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hash of the weights that networks start from can be shown, once for all seeds that read the same file."""
+    project.write_text(project.read_text().replace("size: 64", "size: 64\n    weights: start.h5"))
+    monkeypatch.setenv("RRR_DATA_DIR", str(project.parent))
+    (project.parent / "start.h5").write_bytes(b"numbers")
+    every = _finish(project)
+    for job in every:
+        published.record(job, paths.runs() / "tiny", paths.results("tiny"))
+    found = published.read_from_disk(every, paths.results("tiny"))
+    digest = "f3c7807d475073ba009bf4801b2d934e9f0126cb96dd19a27dbffcae23a7f5a3"
+    assert {row["job"] for row in found} == {
+        f"{run}/{book}" for run in (HEAD, DENSE) for book in ("02-fine-tuning", "03-scoring")
+    }
+    assert {(row["read"], row["sha256"]) for row in found} == {("weights", digest)}
+    assert len(found) == 4
+
+
 def test_a_further_seed_is_made_alone(project: Path) -> None:
     """Of a study with one more seed that seed is trained and scored, from masks and a stage 1 of its own."""
     project.write_text(project.read_text().replace("seeds: [0, 1]", "seeds: [0, 1, 2]"))

@@ -1,6 +1,7 @@
 """Running a notebook: what it leaves when it ends, fails, is killed, and when it has to run again."""
 
 import base64
+import contextlib
 import errno
 import io
 import json
@@ -228,6 +229,29 @@ def test_data_that_are_not_here_agree_with_every_stamp(done: tuple[Path, Path]) 
     for now, reason in ((None, ""), ("2", "input before changed")):
         expected = stamps.provenance(template, {"rate": 2}, {"before": now})
         assert stamps.stale(stamp, ran, expected, ["table.txt"]) == reason
+    # A parameter that is none now is another one.
+    expected = stamps.provenance(template, {"rate": None}, {"before": {"a": "1"}})
+    assert stamps.stale(stamp, ran, expected, ["table.txt"]) == "parameter rate changed"
+
+
+def test_other_figures_without_the_data_keep_what_was_computed(
+    done: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was computed where the data are is not deleted, also after an interruption, and stays their result."""
+    place, template = done
+    stamp, ran = place / "runs/out.stamp.json", place / "runs/out.ipynb"
+    for fails in (True, False):
+
+        def execute(*_: Any, fails: bool = fails) -> Any:
+            assert (place / "runs/table.txt").read_text() == "numbers"
+            if fails:
+                raise run_notebook.NotebookFailed("stopped")
+            return nbformat.v4.new_notebook()
+
+        monkeypatch.setattr(run_notebook, "execute", execute)
+        with pytest.raises(run_notebook.NotebookFailed) if fails else contextlib.nullcontext():
+            run_notebook.run(template, ran, {"rate": 2}, stamp, ["table.txt"], {"before": None})
+    assert files.read_json(stamp)["inputs"] == {"before": {"a": "1"}}
 
 
 def test_training_does_not_depend_on_figures() -> None:
