@@ -9,6 +9,7 @@ from typing import Any
 
 from rrr_utils.common import paths
 from rrr_utils.common.choices import nearest
+from rrr_utils.common.registry import own
 from rrr_utils.study import analysis_costs, costs
 from rrr_utils.study.analysis import Analysis
 from rrr_utils.study.study_file import Data, Model, Scoring, Study
@@ -33,8 +34,8 @@ class Job:
 
     ``folder`` is relative to the study's folder in the runs ("" for the study itself); ``parameters`` are the
     notebook's flat parameters; ``needs`` are the names of the jobs whose results it reads; ``outputs`` are the
-    files and folders that it promises, relative to ``folder``. ``trained`` is how the run was trained that it reads,
-    which its notebook learns from the run's folder.
+    files and folders that it promises, relative to ``folder``, or a pattern of files of which there may be none.
+    ``trained`` is how the run was trained that it reads, which its notebook learns from the run's folder.
     """
 
     kind: str
@@ -110,6 +111,9 @@ def _masking(study: Study, data: Data, models: list[Model]) -> Job:
             "masks.parquet",
             "data.json",
             *(f"{part}-{size}.npy" for size in sizes for part in ("images", "masks")),
+            # The same objects before other backgrounds, which a data set of one's own may have too.
+            *([f"shifted-{size}.npy" for size in sizes] if data.source == "confounded" else []),
+            *(["shifted-*.npy"] if own(data.source) else []),
         ),
         estimate=partial(costs.masking, data, sizes),
     )

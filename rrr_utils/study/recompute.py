@@ -232,10 +232,10 @@ def _done_in_runs(whole: study_file.Study, job: jobs.Job) -> bool:
 
 
 def _copy(job: jobs.Job, real: Path, target: Path) -> None:
-    """Copy what a job has made; a masking of generated images leaves an array more than it promises."""
-    more = [file.name for file in (real / job.folder).glob("shifted-*.npy")]
-    for name in (*job.outputs, *more, f"{job.notebook}.ipynb", f"{job.notebook}.stamp.json"):
-        source, place = real / job.folder / name, target / job.folder / name
+    """Copy what a job has made."""
+    own = (f"{job.notebook}.ipynb", f"{job.notebook}.stamp.json")
+    for source in (path for name in (*job.outputs, *own) for path in stamps.places(real / job.folder, name)):
+        place = target / source.relative_to(real)
         shutil.rmtree(place, ignore_errors=True)
         place.parent.mkdir(parents=True, exist_ok=True)
         (shutil.copytree if source.is_dir() else shutil.copy2)(source, place)

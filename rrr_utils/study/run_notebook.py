@@ -65,7 +65,8 @@ def run(
             else:
                 stamp.unlink(missing_ok=True)
                 for name in (*outputs, output.name, f"{output.stem}.failed.ipynb"):
-                    _delete(output.parent / name)
+                    for path in stamps.places(output.parent, name):
+                        _delete(path)
             files.write_json(begun, stamps.computing(made_of))
         stamp.unlink(missing_ok=True)
         result = execute(notebook, output, parameters)

@@ -112,7 +112,7 @@ def write(stamp: Path, executed: Path, made_of: Mapping[str, Any], outputs: Iter
 
     Raises ``FileNotFoundError`` that names the output which the notebook promised and did not write.
     """
-    missing = [name for name in outputs if not (executed.parent / name).exists()]
+    missing = [name for name in outputs if "*" not in name and not (executed.parent / name).exists()]
     if missing:
         raise FileNotFoundError(
             f"{executed.name} ran to its end, but did not write {missing} into {executed.parent}. The notebook must "
@@ -148,11 +148,17 @@ def outputs_of(stamp: Path) -> dict[str, Any]:
     return dict(files.read_json(stamp)["outputs"])
 
 
+def places(folder: Path, output: str) -> list[Path]:
+    """Return where an output lies in ``folder``; of a pattern the files there that it stands for."""
+    return sorted(folder.glob(output)) if "*" in output else [folder / output]
+
+
 def digest(path: Path) -> str | dict[str, str]:
-    """Return a file's SHA-256; of a folder, the SHA-256 of each file in it, hidden ones left out."""
-    if not path.is_dir():
+    """Return a file's SHA-256; of a folder or a pattern that of each file in it, hidden ones left out."""
+    if not path.is_dir() and "*" not in path.name:
         return files.sha256(path)
-    inside = {entry.relative_to(path).as_posix(): entry for entry in path.rglob("*") if entry.is_file()}
+    base, pattern = (path.parent, path.name) if "*" in path.name else (path, "**/*")
+    inside = {entry.relative_to(base).as_posix(): entry for entry in base.glob(pattern) if entry.is_file()}
     return {
         name: files.sha256(inside[name])
         for name in sorted(inside)
@@ -193,7 +199,7 @@ def versions(imported: Iterable[str]) -> dict[str, str]:
 def _altered(folder: Path, name: str, recorded: Mapping[str, Any]) -> str:
     if name not in recorded:
         return f"output {name} is not in its stamp"
-    if not (folder / name).exists():
+    if "*" not in name and not (folder / name).exists():
         return f"output {name} is missing"
     return f"output {name} was altered" if digest(folder / name) != recorded[name] else ""
 

@@ -41,7 +41,7 @@ folder = paths.runs() / study / data
 files.write_text(folder / "masks.parquet", f"{source} {options} {study_seed}")
 files.write_text(folder / "data.json", "{}")
 for size in sizes:
-    for part in ("images", "masks"):
+    for part in ("images", "masks", "shifted"):
         files.write_text(folder / f"{part}-{size}.npy", part)
 print("masks written to", folder)
 """,

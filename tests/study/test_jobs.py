@@ -174,6 +174,13 @@ def test_the_jobs_of_a_study_stay_what_they_are(path: Path) -> None:
     assert found == kept[path.stem]
 
 
+def test_masking_promises_the_other_backgrounds_of_data_that_are_drawn(tiny: study.Study) -> None:
+    """Photographs have none; what a data set of one's own has is known when it has run."""
+    for source, expected in (("confounded", ["shifted-64.npy"]), ("folder", []), ("json:mine", ["shifted-*.npy"])):
+        changed = replace(tiny, data=(replace(tiny.data[0], source=source),))
+        assert [name for name in jobs.of(changed)[0].outputs if name.startswith("shifted")] == expected
+
+
 def test_an_unknown_job_is_refused_with_the_nearest_name(tiny: study.Study) -> None:
     """The error names the job that was probably meant."""
     with pytest.raises(ValueError, match=r"no job 'first/01-mask'\. Did you mean 'first/01-masking'\?"):
