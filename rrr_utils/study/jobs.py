@@ -10,7 +10,7 @@ from typing import Any
 from rrr_utils.common import paths
 from rrr_utils.common.choices import nearest
 from rrr_utils.common.registry import own
-from rrr_utils.study import analysis_costs, costs
+from rrr_utils.study import analysis_costs, costs, folder_names
 from rrr_utils.study.analysis import Analysis
 from rrr_utils.study.study_file import Data, Model, Scoring, Study
 
@@ -70,7 +70,10 @@ class Job:
 
 
 def of(study: Study) -> tuple[Job, ...]:
-    """Return the jobs of ``study``, each after the jobs that it needs."""
+    """Return the jobs of ``study``, each after the jobs that it needs.
+
+    Raises ``ValueError`` if one would write where another does.
+    """
     jobs: list[Job] = []
     for data in study.data:
         models = [model for model in study.networks if not model.on or data.name in model.on]
@@ -79,7 +82,9 @@ def of(study: Study) -> tuple[Job, ...]:
         for model in models:
             for trained_on in model.trained_on:
                 jobs.extend(_training(study, data, model, trained_on))
-    return (*jobs, _figures(study, jobs), *(_analysis(study, entry, jobs) for entry in study.analyses))
+    every = (*jobs, _figures(study, jobs), *(_analysis(study, entry, jobs) for entry in study.analyses))
+    folder_names.check_jobs(every)
+    return every
 
 
 def find(jobs: tuple[Job, ...], name: str) -> Job:

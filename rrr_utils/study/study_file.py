@@ -24,7 +24,7 @@ from rrr_utils.common.names import (
 )
 from rrr_utils.common.registry import check
 from rrr_utils.study import analysis as analyses
-from rrr_utils.study import checked_yaml
+from rrr_utils.study import checked_yaml, folder_names
 from rrr_utils.study.analysis import Analysis, Known
 from rrr_utils.study.checked_yaml import Misplaced, StudyError, short
 
@@ -44,7 +44,8 @@ class Data:
     test_share: float = 0.3
 
     def __post_init__(self) -> None:
-        _name(self.name)
+        folder_names.check(self.name)
+        folder_names.check_data(self.name)
         check("source", self.source, SOURCES)
         check("masks", self.masks, MASKERS)
         in_range("test_share", self.test_share, 0.0, 1.0)
@@ -96,7 +97,7 @@ class Model:
     scoring: "Scoring | None" = None
 
     def __post_init__(self) -> None:
-        _name(self.name)
+        folder_names.check(self.name)
         check("architecture", self.architecture, NETWORKS)
         at_least("size", self.size, 32)
         in_range("alpha", self.alpha, 0.0, 2.0)
@@ -200,7 +201,7 @@ class Study:
     hypotheses: tuple[Hypothesis, ...] = ()
 
     def __post_init__(self) -> None:
-        _name(self.name)
+        folder_names.check(self.name)
         hypotheses.check(self.hypotheses)
         for what, entries in (("data", self.data), ("networks", self.networks)):
             names = [entry.name for entry in entries]
@@ -208,6 +209,13 @@ class Study:
                 raise ValueError(f"`{what}` must have at least one entry, but it is empty.")
             if len(set(names)) < len(names):
                 raise ValueError(f"the names in `{what}` must be unique, but they are {names}.")
+            if (place := folder_names.same_folder(names)) is not None:
+                raise Misplaced(
+                    what,
+                    place,
+                    f"the name {names[place]!r} differs from another one in `{what}` by upper and lower case only, "
+                    "which is the same folder on some disks. Rename one.",
+                )
         for network in self.networks:
             for data in network.on:
                 one_of("on", data, [entry.name for entry in self.data])
@@ -262,13 +270,6 @@ def load(path: Path | str) -> Study:
             f"{path}: `name` must be the file's own name {path.stem!r}, but {short(study.name)} was passed."
         )
     return study
-
-
-def _name(name: str) -> None:
-    if not name or not all(letter.isascii() and (letter.isalnum() or letter in "-_.") for letter in name):
-        raise ValueError(f"a `name` becomes a folder: letters, digits, '-', '_' and '.' only, but {name!r} was passed.")
-    if name.startswith("."):
-        raise ValueError(f"a `name` must not start with a dot, but {name!r} was passed.")
 
 
 def _different(name: str, values: tuple[int, ...]) -> None:
