@@ -13,7 +13,7 @@ from rrr_utils.study.jobs import Job
 # What stands for the hash of a file that a data set names and that is none: a link that leads nowhere, say.
 _NO_FILE = "no file"
 # Maskers that need a file; its source in data/sources.yaml is called like the masker.
-_WITH_FILE = tuple(masker for masker in MASKERS if masker != "outlines")
+WITH_FILE = tuple(masker for masker in MASKERS if masker != "outlines")
 
 
 def hashes(job: Job) -> dict[str, str | None]:
@@ -52,7 +52,7 @@ def mask_models(job: Job) -> dict[str, Path]:
     """
     from rrr_utils.datasets import sources
 
-    data, asked = paths.data_dir(), [name for name in _maskers(job.parameters) if name in _WITH_FILE]
+    data, asked = paths.data_dir(), [name for name in _maskers(job.parameters) if name in WITH_FILE]
     if data is None or not asked:
         return {}
     known = sources.load()
@@ -103,7 +103,7 @@ def _of_mask_models(job: Job) -> dict[str, str | None]:
     asked, data = _maskers(job.parameters), paths.data_dir()
     files = mask_models(job)
     known = _contents(files.values())
-    found = {f"model of {name}": known[files[name]] if name in files else None for name in asked if name in _WITH_FILE}
+    found = {f"model of {name}": known[files[name]] if name in files else None for name in asked if name in WITH_FILE}
     if any(own(masker) for masker in asked):
         beside = [] if data is None else sorted(path for path in (data / "masks").rglob("*") if path.is_file())
         contents = [f"{path.name} {digest}" for path, digest in _contents(beside).items()]
@@ -117,7 +117,7 @@ def _maskers(parameters: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _reads_outlines(parameters: Mapping[str, Any]) -> bool:
     """Return whether a job reads the outlines of its data set: masking by a network does not."""
-    return parameters.get("masks") not in _WITH_FILE
+    return parameters.get("masks") not in WITH_FILE
 
 
 def _contents(files: Iterable[Path]) -> dict[Path, str | None]:

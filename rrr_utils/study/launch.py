@@ -5,10 +5,11 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from rrr_utils.common import choices, files, paths
-from rrr_utils.study import agenda, costs, job_state, jobs, study_file, worker
+from rrr_utils.study import agenda, costs, job_state, jobs, missing, study_file, worker
 from rrr_utils.study.display import Display, duration, size
 
 # The Snakefile and its profiles: beside the package in a clone of the project, no part of an installed one.
@@ -16,7 +17,7 @@ WORKFLOW = Path(__file__).resolve().parents[2] / "workflow"
 
 
 def plan(path: Path, at_once: int = 0, threads: int = 1, part: agenda.Part = agenda.WHOLE) -> int:
-    """Print the jobs of the study in the file ``path``, or of a part, what is done, and what each costs; return 0.
+    """Print the jobs of the study in the file ``path``, or of a part: what is done, what is missing, what each costs.
 
     ``at_once`` notebooks run at a time, each with so many ``threads``; 0 stands for one for each core. Raises
     ``StudyError`` as :func:`rrr_utils.study.load` does.
@@ -34,7 +35,7 @@ def run(
     ``profile`` is one of Snakemake's: a folder of ``workflow/profiles`` by its name, or a path. ``threads`` is part of
     the provenance. Return 0; 1 if a job failed, with its error on stderr; 130 if it was interrupted. Raises
     ``ValueError`` for a bad study or profile, ``FileNotFoundError`` where there is no workflow, and ``RuntimeError`` if
-    the study is already running.
+    the study is already running, or if data, weights or room are missing, before anything has started.
     """
     slots = _slots(at_once, threads)
     asked = study_file.load(path)
@@ -79,6 +80,10 @@ def _print_plan(plan: study_file.Study, part: agenda.Part, slots: int, threads: 
         )
     for said in costs.guesses(plan):
         print(said)
+    for said in missing.doubts(left):
+        print(f"Note: {said}")
+    for lacks in missing.of(_certain(items), slots):
+        print(f"Missing: {lacks}")
     print("Times are estimates: constants of a reference machine, scaled by a matrix product measured just now.")
 
 
@@ -106,6 +111,12 @@ def _run(
     print(f"{len(items) - len(left)} of {len(items)} jobs are done{published}.")
     if not left:
         return 0
+    if lacking := missing.of(_certain(items), slots):
+        raise RuntimeError(
+            "\n".join([f"Study {plan.name} was not started.", *(f"Missing: {each}" for each in lacking)])
+        )
+    for said in missing.doubts(left):
+        print(f"Note: {said}")
     agenda.write(plan, items, folder)
     factor = costs.machine(threads)
     print(
@@ -148,6 +159,11 @@ def _run(
         return 0
     _print_failures(left, folder, log)
     return 1
+
+
+def _certain(items: Sequence[agenda.Item]) -> list[jobs.Job]:
+    """Return the jobs that will run; one that is only looked at again may need nothing."""
+    return [item.job for item in items if item.state == agenda.LEFT and not item.why.startswith(job_state.UNLESS)]
 
 
 def _profile(name: str) -> Path:

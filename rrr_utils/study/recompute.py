@@ -10,7 +10,6 @@ import shutil
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -20,7 +19,7 @@ import pandas as pd
 
 from rrr_utils.common import files, paths
 from rrr_utils.common.choices import nearest
-from rrr_utils.study import costs, job_state, jobs, row_jobs, run_notebook, stamps, study_file, worker
+from rrr_utils.study import costs, job_state, jobs, missing, row_jobs, run_notebook, stamps, study_file, worker
 from rrr_utils.tables import parquet
 
 # Numbers are read to three decimals, which the same weights give on any machine; of a value above 1 so much of itself.
@@ -96,12 +95,7 @@ def to_do(whole: study_file.Study, needed: Sequence[jobs.Job]) -> list[jobs.Job]
 
 def cannot(left: Sequence[jobs.Job]) -> str:
     """Return why jobs cannot run on this machine, which is data or weights that it does not have; "" if they can."""
-    for job in left:
-        for name, found in job_state.inputs_of(replace(job, needs=()), scratch()).items():
-            if found is None:
-                what = f"{name} of {job.parameters.get('source') or job.parameters['network']}"
-                return f"Not on this machine: the {what}, which {job.name} reads (data/README.md says where to get it)."
-    return ""
+    return next((f"Not on this machine: {each}" for job in left for each in missing.files(job)), "")
 
 
 def scratch() -> Path:
