@@ -4,7 +4,7 @@ import heapq
 import importlib
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -76,16 +76,27 @@ _USUAL, _USUAL_MASKER, _USUAL_PASSES, _USUAL_IMAGES = "resnet50", "deeplab", 100
 
 @dataclass(frozen=True)
 class Cost:
-    """Forward passes and training images of a job, its bytes on disk, and seconds of work on the reference machine."""
+    """Forward passes and training images of a job, its bytes on disk, and seconds of work on the reference machine.
+
+    ``shared`` are further bytes on disk, which give way to those of other jobs: see :func:`on_disk`.
+    """
 
     passes: int = 0
     training_images: int = 0
     seconds: float = 1.0
     disk: int = 1_000_000
+    shared: int = 0
 
     def expected(self, factor: float) -> float:
         """Return the seconds of a notebook with this work where work takes ``factor`` times the reference's time."""
         return NOTEBOOK_SECONDS + self.seconds * factor
+
+
+def on_disk(costs: Iterable[Cost]) -> int:
+    """Return the bytes that jobs take together, of what they share at most what ``RRR_SHARED_GB`` allows."""
+    every = list(costs)
+    shared = min(sum(each.shared for each in every), memory_limits.nbytes("RRR_SHARED_GB"))
+    return sum(each.disk for each in every) + shared
 
 
 def masking(data: Data, sizes: Sequence[int]) -> Cost:
@@ -121,7 +132,8 @@ def training(data: Data, model: Model, stage: Stage, strategy: str, seeds: int) 
         passes=passes,
         training_images=images,
         seconds=forward * work + moving,
-        disk=trained_weights(model, strategy) * 4 * (stage.epochs + 1) * seeds + shared,
+        disk=trained_weights(model, strategy) * 4 * (stage.epochs + 1) * seeds,
+        shared=shared,
     )
 
 
@@ -230,7 +242,7 @@ def _about(source: str) -> Callable[[Mapping[str, Any]], int] | None:
 
 
 def guesses(study: Study) -> list[str]:
-    """Return what the estimates of a study rest on where nobody has measured, and its disk's limit, a sentence each."""
+    """Return what the estimates of a study rest on where nobody has measured, a sentence each."""
     scored: list[Any] = [study.scoring, *(model.scoring for model in study.networks if model.scoring), *study.analyses]
     asked = [each for entry in scored for each in entry.explainers]
     said = [
@@ -239,19 +251,7 @@ def guesses(study: Study) -> list[str]:
         *((each.architecture, _USUAL) for each in study.networks if each.architecture not in SPEEDS),
         *((each["name"], f"{_unknown_passes(each):,} passes a map") for each in asked if own(each["name"])),
     ]
-    shared = sum(
-        shared_bytes(data, model, model.stage(strategy), strategy) * len(model.trained_on)
-        for data in study.data
-        for model in study.networks
-        if not model.on or data.name in model.on
-        for strategy in {*model.strategies, *(("head",) if model.head else ())}
-    )
-    limit = (
-        f"Of the disk {shared / 1e9:.1f} GB are frozen blocks' activations, shared by trainings: at most "
-        f"{memory_limits.nbytes('RRR_SHARED_GB') / 1e9:g} GB at a time (RRR_SHARED_GB), deleted when the study is done."
-    )
-    guessed = [f"No experience with {word}: estimated as {usual}." for word, usual in dict.fromkeys(said)]
-    return [*guessed, *([limit] if shared else [])]
+    return [f"No experience with {word}: estimated as {usual}." for word, usual in dict.fromkeys(said)]
 
 
 def machine(threads: int) -> float:

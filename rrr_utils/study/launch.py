@@ -67,7 +67,7 @@ def _print_plan(plan: study_file.Study, part: agenda.Part, slots: int, threads: 
         seconds = job.cost.expected(factor)
         print(
             f"{job.name:{width}}  {cost.passes:>11,}  {cost.training_images:>9,}  {duration(seconds):>8}  "
-            f"{size(cost.disk):>8}  {why}"
+            f"{size(cost.disk + cost.shared):>8}  {why}"
         )
     left = [item.job for item in items if item.state == agenda.LEFT]
     for what, which in (("all", every), ("left", left)):
@@ -75,8 +75,14 @@ def _print_plan(plan: study_file.Study, part: agenda.Part, slots: int, threads: 
         print(
             f"{what + f': {len(which)} jobs':{width}}  {sum(job.cost.passes for job in which):>11,}  "
             f"{sum(job.cost.training_images for job in which):>9,}  {duration(total):>8}  "
-            f"{size(sum(job.cost.disk for job in which)):>8}  "
+            f"{size(costs.on_disk(job.cost for job in which)):>8}  "
             f"about {duration(_wall(left if what == 'left' else every, factor, slots))} with {slots} at once"
+        )
+    if shared := sum(job.cost.shared for job in every):
+        limit = costs.on_disk([costs.Cost(disk=0, shared=shared)])
+        print(
+            f"Of the disk {size(shared)} are frozen blocks' activations, shared by trainings: at most {size(limit)} "
+            "at a time (RRR_SHARED_GB), deleted when the study is done."
         )
     for said in costs.guesses(plan):
         print(said)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rrr_utils.common import paths
-from rrr_utils.study import inputs
+from rrr_utils.study import costs, inputs
 from rrr_utils.study.display import size
 from rrr_utils.study.jobs import Job
 
@@ -47,7 +47,7 @@ def files(job: Job) -> list[str]:
             lacks.append(f"The model of masker {masker}: {where}: `rrr fetch {masker}` gets it.")
     weights = inputs.weights_file(job)
     if weights is not None and not weights.is_file():
-        asked = job.parameters["weights"]
+        asked = job.settings["weights"]
         known = asked == "imagenet"
         lacks.append(
             f"{imagenet_files.lacking(weights)}." if known else f"There are no weights {weights}, named {asked}."
@@ -57,7 +57,7 @@ def files(job: Job) -> list[str]:
 
 def _room(left: Sequence[Job], slots: int) -> list[str]:
     found = []
-    disk, folder = sum(job.cost.disk for job in left), _existing(paths.runs())
+    disk, folder = costs.on_disk(job.cost for job in left), _existing(paths.runs())
     if (free := shutil.disk_usage(folder).free) < disk:
         found.append(
             f"Disk: the study takes about {size(disk)}, and {folder} has {size(free)} free. Free some space, or let "
