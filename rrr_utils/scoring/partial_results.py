@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from rrr_utils.common import files
+from rrr_utils.common import checksums, files
 from rrr_utils.tables import parquet
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # Named so that no other folder has one: with it a folder may be emptied.
 _FILE = ".settings-of-these-pieces.json"
+_PIECES = (".parquet", ".json")
 
 
 def keep(folder: Path, run: "Run", seeds: Sequence[int], **settings: Any) -> None:
@@ -26,8 +27,9 @@ def keep(folder: Path, run: "Run", seeds: Sequence[int], **settings: Any) -> Non
     Settings are the arguments that a piece depends on; the run's images, what its name says, and the training of each
     of ``seeds`` whose checkpoints are read (none, where pieces are trained themselves) are among them.
     Whoever runs a notebook by hand with another parameter thus never gets an old number. ``make`` removes pieces by
-    itself where a notebook or its code has changed. Raises ``ValueError`` for a folder that holds other things, which
-    are not for us to remove.
+    itself where a notebook or its code has changed. A piece that is not, to the bit, what was written under its name is
+    removed too, to be made anew. Raises ``ValueError`` for a folder that holds other things, which are not for us to
+    remove.
     """
     trained = [_hash(run.checkpoints(seed) / "record.json") for seed in seeds]
     asked = {"run": run, "images": _hash(run.folder.parents[2] / "masks.parquet"), "trained": trained, **settings}
@@ -41,6 +43,16 @@ def keep(folder: Path, run: "Run", seeds: Sequence[int], **settings: Any) -> Non
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
     files.write_text(file, text)
+    listed = checksums.read(folder / checksums.NAME)
+    for piece in folder.glob("[!.]*.*"):
+        if (piece.name in listed or piece.suffix in _PIECES) and not checksums.holds(piece):
+            piece.unlink()
+
+
+def write(rows: pd.DataFrame, piece: Path, name: str) -> None:
+    """Write a finished piece of the table ``name``, and its hash: without that it does not count."""
+    parquet.write(rows, piece, name)
+    checksums.note(piece)
 
 
 def by_checkpoint(
@@ -81,7 +93,7 @@ def by_checkpoint(
     if not all(file.exists() for file in found.values()):
         for members, stack in run.stacks(seeds, computed):
             for (seed, epoch), rows in zip(members, make(stack, [epoch for _, epoch in members]), strict=True):
-                parquet.write(run.label(rows, seed), found[seed, epoch], name)
+                write(run.label(rows, seed), found[seed, epoch], name)
     parts = []
     for seed in seeds:
         for epoch in epochs:

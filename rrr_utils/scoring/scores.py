@@ -106,7 +106,7 @@ def score_run(
                     continue
                 for (seed, epoch), file, rows in zip(members, files, _score(stack, data, places, asked), strict=True):
                     rows = rows.assign(epoch=epoch, split=split, mask_source=data.mask_source)
-                    parquet.write(run.label(rows, seed), file, "scores")
+                    partial_results.write(run.label(rows, seed), file, "scores")
     parts = []
     for seed in seeds:
         for epoch in epochs:

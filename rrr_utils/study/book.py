@@ -11,7 +11,7 @@ from typing import Any
 import nbformat
 import yaml
 
-from rrr_utils.common import files, paths
+from rrr_utils.common import checksums, files, paths
 from rrr_utils.study import agenda, executed_notebook, job_state, jobs, published, run_notebook, study_file, worker
 
 # The study whose numbers the book's pages tell.
@@ -129,6 +129,7 @@ def publish(plan: study_file.Study, part: agenda.Part = agenda.WHOLE) -> int:
     for job in done if plan.name != WHOLE_BOOK else ():
         if job.kind != "figures":
             published.record(job, folder, results)
+    checksums.record(results.parent, results.name)
     return 0
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rrr_utils.common import files, paths
+from rrr_utils.common import checksums, files, paths
 from rrr_utils.study import stamps
 from rrr_utils.study.jobs import Job
 
@@ -130,6 +130,20 @@ def narrowed(job: Job, left: Sequence[str]) -> Job:
         parameters={**job.parameters, "seeds": [int(seed) for seed in left]},
         outputs=tuple(name for name in job.outputs if not name.startswith(others)),
     )
+
+
+def check() -> None:
+    """Raise ``ValueError`` unless every published file is, to the bit, the one that ``data/results/SHA256SUMS`` names.
+
+    ``sha256sum -c SHA256SUMS`` says the same of what is listed.
+    """
+    results = paths.results("")
+    if faults := checksums.faults(results):
+        raise ValueError(
+            f"{len(faults)} of the published files in {results} are not as they were published:\n  "
+            + "\n  ".join(faults)
+            + f"\nGet them back with `git checkout -- {results}`, or publish their studies again."
+        )
 
 
 def commit() -> str:

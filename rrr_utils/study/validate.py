@@ -14,7 +14,7 @@ import nbformat
 import pandas as pd
 
 from rrr_utils.common import files, paths
-from rrr_utils.study import executed_notebook, jobs
+from rrr_utils.study import executed_notebook, jobs, published
 from rrr_utils.tables import parquet
 
 IGNORED = {"nbval-ignore-output", "nbval-skip"}
@@ -42,7 +42,8 @@ def compare(only: Sequence[str] = (), compute: bool = True) -> int:
     """Compute and compare; return pytest's status: 0 if all outputs are the same.
 
     ``only`` are parts of the names of some notebooks and pages. Without ``compute`` it is only said what would be
-    compared. Raises ``ValueError`` with all names if one of ``only`` is in none of them.
+    compared. Raises ``ValueError`` with all names if one of ``only`` is in none of them, and where a published table is
+    not, to the bit, the one that was published.
     """
     root, folder = paths.root(), paths.root() / "build" / "validate"
     found = [
@@ -57,6 +58,7 @@ def compare(only: Sequence[str] = (), compute: bool = True) -> int:
             f"No notebook or page that computes something has {' or '.join(unknown)} in its name. There are:\n  "
             + "\n  ".join(names)
         )
+    published.check()
     shutil.rmtree(folder, ignore_errors=True)
     found = [pair for pair, name in zip(found, names) if not only or any(part in name for part in only)]
     for source, place in found:

@@ -6,7 +6,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rrr_utils.common import files
+from rrr_utils.common import checksums, files
 from rrr_utils.common.choices import one_of
 from rrr_utils.tables.schemas import ADDED, SCHEMAS
 
@@ -33,7 +33,8 @@ def write(frame: pd.DataFrame, path: Path | str, name: str) -> None:
         raise ValueError(f"Table {name!r} for {path} has a value of the wrong type: {error}") from error
     with files.atomic(path) as temporary:
         # pandas' own metadata would put its version into the bytes.
-        pq.write_table(table.replace_schema_metadata(None), temporary, compression="zstd")
+        bare = table.replace_schema_metadata(None)
+        pq.write_table(bare, temporary, compression="zstd", write_page_checksum=True)
 
 
 def empty(name: str) -> pd.DataFrame:
@@ -46,14 +47,21 @@ def read(path: Path | str, name: str) -> pd.DataFrame:
 
     What a table from before a column was added has there, :data:`rrr_utils.tables.schemas.ADDED` says.
 
-    Raises ``FileNotFoundError`` if there is no such file, ``ValueError`` if the file is torn or is another table.
+    Raises ``FileNotFoundError`` if there is no such file, ``ValueError`` if the file is torn or is another table, if a
+    page of it has another checksum than was written, or if it is not the file that a list of published tables names,
+    see :func:`rrr_utils.common.checksums.fault`.
     """
     one_of("name", name, SCHEMAS)
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"There is no table {path}. Run the notebook that writes it (see `make plan`).")
+    if fault := checksums.fault(path):
+        raise ValueError(
+            f"{path} is not the table that was written here: {fault}. Delete it and run the study again; a published "
+            f"one comes back with `git checkout -- {path}`."
+        )
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
             schema = file.schema_arrow
             added = {key: value for key, value in ADDED.get(name, {}).items() if key not in schema.names}
             if schema.equals(pa.schema([field for field in SCHEMAS[name] if field.name not in added])):

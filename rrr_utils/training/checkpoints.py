@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rrr_utils.common import files
+from rrr_utils.common import checksums, files
 from rrr_utils.engine import weights
 from rrr_utils.networks.network import Network
 
@@ -45,18 +45,26 @@ def restore(network: Network, folder: Path | str, epoch: int) -> None:
 
 
 def write(file: Path, arrays: Mapping[str, NDArray], record: Any = None) -> None:
-    """Write ``arrays``, and ``record`` as JSON beside them, in one file, atomically; the same give the same bytes."""
+    """Write ``arrays``, and ``record`` as JSON beside them, in one file, atomically; the same give the same bytes.
+
+    The hash of arrays alone is noted in the folder, see :mod:`rrr_utils.common.checksums`; a record itself says whose
+    arrays these are.
+    """
     extra = {} if record is None else {"record": np.array(json.dumps(record))}
     with files.atomic(file) as temporary:
         np.savez(temporary, **arrays, **extra)  # type: ignore[arg-type]
+    if record is None:
+        checksums.note(file)
 
 
 def read(file: Path) -> dict[str, NDArray]:
-    """Return the arrays in ``file``; a damaged one raises ``ValueError`` that names it. Nothing is unpickled.
+    """Return the arrays in ``file``; ``ValueError`` names a damaged one, or another in its place. Nothing is unpickled.
 
     One that would unpack to more than 4 GiB counts as damaged, before anything is unpacked.
     """
     try:
+        if fault := checksums.fault(file):
+            raise ValueError(fault)
         with zipfile.ZipFile(file) as archive:
             size = sum(member.file_size for member in archive.infolist())
         if size > BYTE_LIMIT:
@@ -72,13 +80,13 @@ def read(file: Path) -> dict[str, NDArray]:
 def read_state(file: Path, settings: Mapping[str, Any]) -> tuple[dict[str, NDArray], dict[str, Any]] | None:
     """Return the arrays and the record of the state in ``file`` if it is one of a run with ``settings``.
 
-    None if there is no such file, if the run had other settings, or if one of its checkpoints is gone.
+    None if there is no such file, if the run had other settings, or if one of its checkpoints is gone or another.
     """
     if not file.exists():
         return None
     arrays = read(file)
     record = json.loads(str(arrays["record"]))
-    there = all(path(file.parent, epoch).exists() for epoch in range(record["epoch"] + 1))
+    there = all(checksums.holds(path(file.parent, epoch)) for epoch in range(record["epoch"] + 1))
     return (arrays, record) if there and record["settings"] == settings else None
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rrr_utils.common import files, seeds
+from rrr_utils.common import checksums, files, seeds
 from rrr_utils.common.choices import one_of
 from rrr_utils.common.logits import cross_entropy
 from rrr_utils.common.names import OPTIMIZERS, TRAINED_ON
@@ -235,7 +235,8 @@ class _Run:
                 variable.assign(arrays[name])
             self.history = record["history"]
             return record["epoch"]
-        for old in [self.folder / "record.json", file, *self.folder.glob("epoch-*.npz")]:
+        known = (self.folder / name for name in ("record.json", "state.npz", checksums.NAME))
+        for old in [*known, *self.folder.glob("epoch-*.npz")]:
             old.unlink(missing_ok=True)
         self.keep(0)
         return 0
@@ -257,7 +258,9 @@ class _Run:
     def finish(self) -> None:
         """Write the record of a finished run, by which it is known, and then drop the state."""
         end = checkpoints.weights_digest(self.network)
-        files.write_json(self.folder / "record.json", {"settings": self.settings, "end": end, "history": self.history})
+        record = self.folder / "record.json"
+        files.write_json(record, {"settings": self.settings, "end": end, "history": self.history})
+        checksums.note(record)
         (self.folder / "state.npz").unlink()
 
     def _hidden(self) -> dict[str, Any]:
@@ -330,7 +333,7 @@ def _data_digest(data: TrainingData, with_masks: bool) -> str:
 def _finished(folder: Path, settings: dict[str, Any], now: str, epochs: int) -> list[dict[str, Any]] | None:
     """Return the history if ``folder`` holds this run, whole: begun with these weights, or with them as its result."""
     file = folder / "record.json"
-    if not file.exists() or not all(checkpoints.path(folder, epoch).exists() for epoch in range(epochs + 1)):
+    if not all(map(checksums.holds, [file, *(checkpoints.path(folder, epoch) for epoch in range(epochs + 1))])):
         return None
     record = files.read_json(file)
     begun = record["settings"].pop("start")

@@ -2,9 +2,11 @@
 
 import json
 
+import pandas as pd
 import pytest
 
 from rrr_utils import explainers
+from rrr_utils.common import checksums
 from rrr_utils.scoring import partial_results as pieces
 from rrr_utils.scoring import scores as scoring
 from rrr_utils.tables import parquet as tables
@@ -68,8 +70,32 @@ def test_scores_follow_the_request(tiny_run):
     first = scored(20)
     file = run.piece(0, "scores-01-test-0000")
     marked = tables.read(file, "scores").assign(score=0.5)
-    tables.write(marked, file, "scores")
+    pieces.write(marked, file, "scores")
     assert scored(20)["score"].tolist() == [0.5, 0.5]
     again = scored(40)
     assert again["samples"].tolist() == [40, 40]
     assert scored(20)["score"].tolist() == first["score"].tolist()
+
+
+@pytest.mark.parametrize("harm", ["flip", "cut", "exchange", "unlisted"])
+def test_a_piece_that_is_not_as_it_was_written_is_made_anew(tiny_run, harm):
+    """One bit, a lost end, two whole pieces exchanged, one whose hash was never noted: the rows are the same again."""
+    run, data = tiny_run
+    asked = scoring.explainers([{"name": "grad_cam"}], 0)
+    true = scoring.score_run(run, data, asked, [0], [0, 1], splits=["test"], n=2, study_seed=0)
+    files = [run.piece(0, f"scores-{epoch:02d}-test-0000") for epoch in (0, 1)]
+    first, second = (file.read_bytes() for file in files)
+    if harm == "flip":
+        # In the type of a page, whose checksum does not see it.
+        files[1].write_bytes(second[:40] + bytes([second[40] ^ 4]) + second[41:])
+    elif harm == "cut":
+        files[1].write_bytes(second[:-9])
+    elif harm == "exchange":
+        files[0].write_bytes(second)
+        files[1].write_bytes(first)
+    else:
+        tables.write(tables.read(files[1], "scores").assign(score=0.5), files[1], "scores")
+        (files[1].parent / checksums.NAME).unlink()
+    again = scoring.score_run(run, data, asked, [0], [0, 1], splits=["test"], n=2, study_seed=0)
+    pd.testing.assert_frame_equal(again, true)
+    assert [file.read_bytes() for file in files] == [first, second]

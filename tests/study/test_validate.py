@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
+from rrr_utils.common import checksums, files
 from rrr_utils.study import validate
 from rrr_utils.tables import parquet as tables
 from rrr_utils.tables import results
@@ -97,3 +98,16 @@ def test_a_name_that_fits_nothing_is_said_with_those_that_there_are():
     with pytest.raises(ValueError, match="has clams in its name") as caught:
         validate.compare(["claims", "clams"])
     assert "  book/claims.ipynb" in str(caught.value)
+
+
+def test_a_published_table_that_was_changed_stops_it_before_anything_is_computed(tmp_path, monkeypatch):
+    """One letter in a published CSV: the file is named, with the way back."""
+    monkeypatch.setenv("RRR_ROOT", str(tmp_path))
+    table = tmp_path / "data" / "results" / "cpu" / "scores.csv"
+    files.write_text(table, "network,mean\nvgg16,0.61\n")
+    checksums.record(tmp_path / "data" / "results", "cpu")
+    monkeypatch.setattr(validate, "_run", lambda *_: (0, {}))
+    assert validate.compare() == 0
+    files.write_text(table, "network,mean\nvgg16,0.71\n")
+    with pytest.raises(ValueError, match=r"(?s)1 of the published .*cpu/scores\.csv is not the file .*git checkout"):
+        validate.compare()

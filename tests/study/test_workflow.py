@@ -13,6 +13,7 @@ import pytest
 import tiny_study
 import yaml
 
+from rrr_utils.common import checksums
 from rrr_utils.study import jobs, worker
 from rrr_utils.study import study_file as study
 
@@ -189,6 +190,8 @@ def test_the_book_of_a_study_is_built_beside_its_run(whole: tuple[Path, str], tm
     ]
     summary = folder / "data" / "results" / "tiny" / "summary.csv"
     assert summary.read_bytes() == (folder / "runs/tiny/summary/summary.csv").read_bytes()
+    assert "tiny/summary.csv" in checksums.read(folder / "data" / "results" / checksums.NAME)
+    assert checksums.faults(folder / "data" / "results") == []
 
     (folder / "book" / "method.md").write_text("# Method\n\n[gone](gone.md)\n")
     broken = tiny_study.launch(folder, "book", "studies/tiny.yaml")

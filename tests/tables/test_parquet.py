@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from rrr_utils.common import files
+from rrr_utils.common import checksums, files
 from rrr_utils.tables import parquet as tables
 
 HISTORY = pd.DataFrame(
@@ -104,6 +104,34 @@ def test_no_flipped_byte_leaves_a_table_unnamed(tmp_path):
             messages.append(str(error))
     assert len(messages) > 100
     assert all(str(path) in message for message in messages)
+
+
+def test_a_flipped_bit_among_the_values_is_noticed(tmp_path):
+    """A thousand single bits before the file's description: an error, or the same rows, which few flips leave."""
+    path = tmp_path / "history.parquet"
+    rows = pd.concat([HISTORY.assign(loss=np.random.default_rng(seed).random(2)) for seed in range(200)])
+    tables.write(rows, path, "history")
+    whole, true, rng = path.read_bytes(), tables.read(path, "history"), np.random.default_rng(0)
+    end, silent = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little"), 0
+    for place in rng.integers(end, size=1000):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << int(rng.integers(8))]) + whole[place + 1 :])
+        try:
+            silent += not tables.read(path, "history").equals(true)
+        except ValueError:
+            continue
+    assert silent == 0
+
+
+def test_a_published_table_is_the_one_that_is_listed(tmp_path):
+    """A whole table of another run in its place is refused, by its own list or by that of all studies."""
+    path, other = tmp_path / "cpu" / "zoo" / "history.parquet", tmp_path / "other.parquet"
+    tables.write(HISTORY, path, "history")
+    tables.write(HISTORY.assign(seed=1), other, "history")
+    checksums.record(tmp_path, "cpu")
+    pd.testing.assert_frame_equal(tables.read(path, "history"), HISTORY, check_dtype=False)
+    other.replace(path)
+    with pytest.raises(ValueError, match=r"history\.parquet is not .* it has sha256 .* says .*git checkout"):
+        tables.read(path, "history")
 
 
 def test_another_table_is_refused_before_its_rows_are_read(tmp_path, monkeypatch):

@@ -34,7 +34,7 @@ def whole(tmp_path_factory):
 def test_a_run_leaves_a_checkpoint_an_epoch_and_its_history(whole):
     """Epochs 0 to 2 and the record are all that is left, with a row for each epoch and split."""
     history, kept = whole
-    assert list(kept) == ["epoch-00.npz", "epoch-01.npz", "epoch-02.npz", "record.json"]
+    assert list(kept) == ["SHA256SUMS", "epoch-00.npz", "epoch-01.npz", "epoch-02.npz", "record.json"]
     assert list(history.columns) == ["epoch", "split", "loss", "accuracy"]
     expected = [(epoch, split) for epoch in range(3) for split in ("train", "test")]
     assert list(zip(history["epoch"], history["split"])) == expected
@@ -179,7 +179,7 @@ def test_an_interrupted_run_ends_as_if_nothing_had_happened(whole, tmp_path):
         assert contents(folder) == whole[1], moment
         assert history.equals(whole[0])
         shutil.rmtree(folder)
-    assert len(moments) == 4 + 2 * 3 + 1  # batches; checkpoint and state of three epochs; the record
+    assert len(moments) == 4 + 3 * 3 + 2  # batches; checkpoint, its hash and state of three epochs; record and hash
     assert ("before", "state.npz") in moments
 
 
@@ -212,7 +212,7 @@ def test_a_run_killed_for_good_goes_on_in_another_process(whole, tmp_path):
     died = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=1800)
     assert died.returncode == -signal.SIGKILL, died.stderr
     assert died.stdout.splitlines()[-1].startswith("3 4 epoch 2 of 2, loss ")
-    assert sorted(contents(tmp_path)) == ["epoch-00.npz", "epoch-01.npz", "state.npz"]
+    assert sorted(contents(tmp_path)) == ["SHA256SUMS", "epoch-00.npz", "epoch-01.npz", "state.npz"]
     (tmp_path / ".epoch-02-torn.npz").write_bytes(b"half a file")
     steps = []
     history = run(tmp_path, progress=lambda done, total, text: steps.append(done))
@@ -274,6 +274,35 @@ def test_a_run_whose_checkpoint_is_gone_is_repeated(whole, tmp_path):
     assert contents(tmp_path) == whole[1]
 
 
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_run_whose_files_are_not_as_written_is_repeated(whole, tmp_path, finished):
+    """One digit of the history, and checkpoints exchanged, also in the middle: the same bits come back."""
+    if finished:
+        for name, content in whole[1].items():
+            (tmp_path / name).write_bytes(content)
+        (tmp_path / "record.json").write_bytes(whole[1]["record.json"].replace(b'"accuracy": 0.', b'"accuracy": 1.', 1))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(checkpoints, "read", lambda *_: pytest.fail("nothing of it is read"))
+            patch.setattr(training._Run, "keep", lambda *_: (_ for _ in ()).throw(Killed))
+            with pytest.raises(Killed):
+                run(tmp_path)
+    else:
+        with pytest.raises(Killed):
+            run(tmp_path, progress=lambda done, *_: (_ for _ in ()).throw(Killed) if done == 3 else None)
+        (tmp_path / "epoch-00.npz").write_bytes((tmp_path / "epoch-01.npz").read_bytes())
+    assert run(tmp_path).equals(whole[0])
+    assert contents(tmp_path) == whole[1]
+
+
+def test_a_checkpoint_of_another_epoch_in_its_place_is_refused(whole, tmp_path):
+    """Both are whole; what reads the one that was overwritten is told by name."""
+    for name, content in whole[1].items():
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "epoch-02.npz").write_bytes(whole[1]["epoch-01.npz"])
+    with pytest.raises(ValueError, match=r"epoch-02\.npz is damaged \(.*SHA256SUMS says .*run the training of"):
+        training.restore(tiny(), tmp_path, 2)
+
+
 def test_a_full_disk_leaves_whole_files(whole, tmp_path, monkeypatch):
     """A disk that fills up in epoch 2 stops the run with the remedy; what was there stays, the rest follows later."""
     original = np.savez
@@ -287,7 +316,7 @@ def test_a_full_disk_leaves_whole_files(whole, tmp_path, monkeypatch):
     monkeypatch.setattr(np, "savez", full)
     with pytest.raises(OSError, match=r"The disk is full: .*epoch-02\.npz was not written.*run the same command again"):
         run(tmp_path)
-    assert sorted(contents(tmp_path)) == ["epoch-00.npz", "epoch-01.npz", "state.npz"]
+    assert sorted(contents(tmp_path)) == ["SHA256SUMS", "epoch-00.npz", "epoch-01.npz", "state.npz"]
     monkeypatch.undo()
     run(tmp_path)
     assert contents(tmp_path) == whole[1]
@@ -347,10 +376,10 @@ def test_restoring_refuses_what_is_not_there(whole, tmp_path):
     (tmp_path / "epoch-01.npz").write_bytes(whole[1]["epoch-01.npz"][:-100])
     with pytest.raises(ValueError, match=r"epoch-01\.npz is damaged.*run the training of"):
         training.restore(network, tmp_path, 1)
-    np.savez(tmp_path / "epoch-02.npz", **{"elsewhere/kernel": np.zeros(3)})
+    checkpoints.write(tmp_path / "epoch-02.npz", {"elsewhere/kernel": np.zeros(3)})
     with pytest.raises(ValueError, match=r"weights of \['elsewhere'\], which tiny lacks"):
         training.restore(network, tmp_path, 2)
-    np.savez(tmp_path / "epoch-02.npz", **{"logits/kernel": before["logits/kernel"] + 1})
+    checkpoints.write(tmp_path / "epoch-02.npz", {"logits/kernel": before["logits/kernel"] + 1})
     with pytest.raises(ValueError, match=r"epoch-02\.npz lacks 'logits/bias'"):
         training.restore(network, tmp_path, 2)
     assert all(np.array_equal(before[key], array) for key, array in weights.take(network.model).items())

@@ -108,7 +108,8 @@ def score_run(
                 files = {name: folder / f"seed-{seed}-{split}-{start:04d}-{name}.parquet" for name in _TABLES}
                 if not all(file.exists() for file in files.values()):
                     for name, rows in zip(_TABLES, _score(trained, drawn, data, block, ours, theirs), strict=True):
-                        parquet.write(run.label(rows.assign(epoch=epoch, split=split), seed), files[name], name)
+                        rows = run.label(rows.assign(epoch=epoch, split=split), seed)
+                        partial_results.write(rows, files[name], name)
                 scores.append(parquet.read(files["scores"], "scores"))
                 similarities.append(parquet.read(files["similarity"], "similarity"))
     return pd.concat(scores, ignore_index=True), pd.concat(similarities, ignore_index=True)

@@ -115,7 +115,7 @@ def examine_run(
                 ).assign(epoch=stage.epochs),
             }
             for name, rows in found.items():
-                parquet.write(run.label(rows, seed), files[name], name)
+                partial_results.write(run.label(rows, seed), files[name], name)
         for name in TABLES:
             parts[name].append(parquet.read(files[name], name))
     whole = {name: pd.concat(rows, ignore_index=True) for name, rows in parts.items()}

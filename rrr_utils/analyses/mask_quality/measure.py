@@ -169,7 +169,8 @@ def score_run(
                 file = folder / f"seed-{seed}-{split}-{start:04d}.parquet"
                 if not file.exists():
                     rows = _score(stack, data, places[start : start + _AT_ONCE], asked, others)
-                    parquet.write(run.label(rows.assign(epoch=epoch, split=split), seed), file, "scores")
+                    rows = run.label(rows.assign(epoch=epoch, split=split), seed)
+                    partial_results.write(rows, file, "scores")
                 parts.append(parquet.read(file, "scores"))
     return pd.concat(parts, ignore_index=True)
 

@@ -91,7 +91,7 @@ def examine_run(
                     found = examine(network, data, places[start : start + _AT_ONCE], **settings)
                     for name, rows in zip(_TABLES, found, strict=True):
                         rows = rows.assign(epoch=epoch, split=split, voters=voters)
-                        parquet.write(run.label(rows, seed), files[name], name)
+                        partial_results.write(run.label(rows, seed), files[name], name)
                 for name in _TABLES:
                     parts[name].append(parquet.read(files[name], name))
     kept, sufficient = (pd.concat(parts[name], ignore_index=True) for name in _TABLES)

@@ -101,7 +101,7 @@ def score_run(
                     block = places[start : start + _AT_ONCE]
                     rows = _score(network, data, block, asked, others)
                     rows = rows.assign(epoch=epoch, split=split, mask_source=data.mask_source)
-                    parquet.write(run.label(rows, seed), file, "scores")
+                    partial_results.write(run.label(rows, seed), file, "scores")
                 parts.append(parquet.read(file, "scores"))
     return pd.concat(parts, ignore_index=True)
 

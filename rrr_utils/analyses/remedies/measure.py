@@ -14,7 +14,7 @@ from rrr_utils import metric
 from rrr_utils.analyses.remedies.catalogue import remedy
 from rrr_utils.analyses.remedies.fit import evaluated, fit
 from rrr_utils.analyses.remedies.flat_ensemble import joined
-from rrr_utils.common import files, progress, seeds
+from rrr_utils.common import checksums, files, progress, seeds
 from rrr_utils.datasets import images
 from rrr_utils.datasets import splits as draws
 from rrr_utils.engine import passes, weights
@@ -167,6 +167,7 @@ def sweep(
             found = fit(network, run.strategy, fitted, stage, remedy(run.remedy), file.parent, **options)
             seen = _look(network, held, study_seed)
             files.write_json(file, {"factor": factor, "strength": found.strength, **seen})
+            checksums.note(file)
         rows.append(run.label(pd.DataFrame([files.read_json(file)]), seed))
     table = pd.concat(rows, ignore_index=True)
     return table.assign(chosen=table["factor"] == choose(table))
@@ -195,7 +196,7 @@ def _trained(
     folder = run.checkpoints(seed)
     file = folder / "fit.json"
     partial_results.keep(folder, run.own(), (), remedy=run.remedy, stage=stage, study_seed=study_seed, factor=factor)
-    if file.exists():
+    if file.exists() and checkpoints.path(folder, stage.epochs).exists():
         record: dict[str, Any] = files.read_json(file)
         return record
     kind, members, found = remedy(run.remedy), [], []
@@ -224,6 +225,7 @@ def _trained(
     # Last, because with it the model counts as there.
     record = {"history": history.to_dict("records"), "fit": facts}
     files.write_json(file, record)
+    checksums.note(file)
     return record
 
 

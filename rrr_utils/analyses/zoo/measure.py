@@ -15,7 +15,7 @@ from rrr_utils.analyses.remedies import catalogue, fit
 from rrr_utils.analyses.zoo import rival_scores, robustness
 from rrr_utils.analyses.zoo.confounded_data import World, world
 from rrr_utils.analyses.zoo.crowds import Crowd
-from rrr_utils.common import progress
+from rrr_utils.common import checksums, progress
 from rrr_utils.common.names import MEASURES, TRAINED_ON
 from rrr_utils.common.seeds import integer
 from rrr_utils.datasets import splits
@@ -114,7 +114,7 @@ def measure_slice(
             tied = world(data, slice_.source, slice_.options, tie, slice_.study_seed)
             states = trained(slice_, tied, slice_.members(), place)
             for name, rows in zip(TABLES, measure(slice_, tied, states, asked), strict=True):
-                parquet.write(rows, files[name], name)
+                partial_results.write(rows, files[name], name)
         shutil.rmtree(place, ignore_errors=True)
         for name in TABLES:
             parts[name].append(parquet.read(files[name], name))
@@ -137,7 +137,7 @@ def trained(
     everything = training_data(tied.data)
     for member in progress.track(members, "trainings"):
         place, network = folder / member.name, slice_.run.start(member.seed)
-        if not all(checkpoints.path(place, epoch).exists() for epoch in wanted):
+        if not all(checksums.holds(checkpoints.path(place, epoch)) for epoch in wanted):
             running = folder / f".{member.name}"
             some = _some(everything, member.images, slice_.study_seed)
             _train(slice_, network, some, member, running)
