@@ -11,8 +11,10 @@ VENV := .venv$(if $(filter-out tensorflow,$(KERAS_BACKEND)),-$(KERAS_BACKEND))
 BIN := $(VENV)/bin/python
 RRR := $(VENV)/bin/rrr
 READY := $(VENV)/.ready
-FILE = studies/$(STUDY).yaml
-LAUNCH = --jobs $(JOBS) --threads $(THREADS)
+ifeq ($(filter-out 0 -%,$(THREADS)),)
+$(error THREADS must be a whole number of at least 1, but is '$(THREADS)')
+endif
+LAUNCH = --jobs $(JOBS) --threads $(THREADS) --profile "$(PROFILE)"
 
 # What libraries read to learn how many threads they may use; one each, so that results do not depend on the machine.
 export RRR_THREADS = $(THREADS)
@@ -45,19 +47,19 @@ help: ## this list
 	@echo
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)$$/\1|\2/p' Makefile | grep -v '^study|\|^test|' | while IFS='|' read -r name what; do printf 'make %-16s %s\n' "$$name" "$$what"; done
 	@echo
-	@echo "Variables: STUDY=demo (a file of studies/), JOBS=2 (notebooks at once; 0: one a core), THREADS=1 (of each),"
+	@echo "Variables: STUDY=demo (a file, or the name of one in studies/), JOBS=2 (notebooks at once; 0: one a core), THREADS=1 (of each),"
 	@echo "PROFILE=default (of workflow/profiles), KERAS_BACKEND=jax, PYTHON=python3.12, RRR_DATA_DIR (real data), RRR_RUNS (where runs go)"
 
 study: $(READY) ## run a study and build its book
-	@$(RRR) study run "$(FILE)" $(LAUNCH) --profile "$(PROFILE)"
-	@$(RRR) study book "$(FILE)"
+	@$(RRR) study run "$(STUDY)" $(LAUNCH)
+	@$(RRR) study book "$(STUDY)"
 
 # A job of the smoke study that has a notebook's defaults is that notebook executed; the others are executed beside its runs.
 test: $(READY) ## check everything
 	@rm -rf build/phases build/nbval && mkdir -p build/nbval
 	@$(PHASE) "Lint" $(MAKE) --no-print-directory lint
 	@$(PHASE) "Unit tests" $(BIN) -m pytest tests $(SPREAD)
-	@$(PHASE) "The smoke study" $(RRR) study run studies/smoke.yaml $(LAUNCH) --profile "$(PROFILE)"
+	@$(PHASE) "The smoke study" $(RRR) study run studies/smoke.yaml $(LAUNCH)
 	@$(PHASE) "The notebooks that the smoke study executed: their outputs are compared" $(BIN) -m rrr_utils.study.compared_outputs studies/smoke.yaml $(IN_SMOKE)
 	@cp -R "$(or $(RRR_RUNS),runs)/smoke" build/nbval/smoke
 	@$(PHASE) "The other notebooks: their outputs are computed again and compared" env RRR_RUNS="$(CURDIR)/build/nbval" TQDM_DISABLE=1 $(BIN) -m pytest --nbval --nbval-current-env --nbval-cell-timeout 900 $(SPREAD) $(filter-out $(IN_SMOKE),$(wildcard notebooks/*.ipynb)) $(wildcard book/*.ipynb)
@@ -73,7 +75,7 @@ test-backends: .venv-jax/.ready ## unit tests with Keras on JAX, in .venv-jax; i
 	KERAS_BACKEND=jax .venv-jax/bin/python -m pytest -m "not slow" -k "$(TOO_LARGE)" $(foreach each,$(ON_BACKENDS),tests/$(dir $(each))test_$(notdir $(each)).py)
 
 plan: $(READY) ## the jobs of a study, what is done, and what the rest costs
-	@$(RRR) study plan "$(FILE)" $(LAUNCH)
+	@$(RRR) study plan "$(STUDY)" $(LAUNCH)
 
 book: $(READY) ## build the book as it is committed
 	@$(RRR) study book
@@ -134,13 +136,13 @@ lock: $(READY) ## resolve requirements.in into requirements.lock
 	@PYTHON="$(PYTHON)" sh workflow/setup.sh lock
 
 publish: $(READY) ## copy a study's executed notebooks and tables to where the committed book reads them
-	@$(RRR) study publish "$(FILE)"
+	@$(RRR) study publish "$(STUDY)"
 
 recompute: $(READY) ## compute one row of a published table again (STUDY, TABLE, ROW, PLAN=yes); list them, without TABLE
-	@$(RRR) study recompute "$(FILE)" $(if $(TABLE),"$(TABLE)") $(if $(ROW),--row "$(ROW)") $(if $(filter yes,$(PLAN)),--plan)
+	@$(RRR) study recompute "$(STUDY)" $(if $(TABLE),"$(TABLE)") $(if $(ROW),--row "$(ROW)") $(if $(filter yes,$(PLAN)),--plan)
 
 viewer: $(READY) ## draw the book's viewer from the run of a study (STUDY=viewer); needs RRR_DATA_DIR
-	$(RRR) study viewer studies/$(if $(filter file,$(origin STUDY)),viewer,$(STUDY)).yaml --out book/published/viewer/viewer.html
+	$(RRR) study viewer "$(if $(filter file,$(origin STUDY)),viewer,$(STUDY))" --out book/published/viewer/viewer.html
 
 validate: $(READY) ## compute every notebook and page again and say which outputs were compared
 	@$(RRR) study validate

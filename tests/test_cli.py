@@ -96,6 +96,11 @@ def test_a_study_is_known_by_its_name_and_by_its_file(tmp_path: Path, monkeypatc
         assert refused.exit_code == 1
         assert "Did you mean 'tiny'" in refused.stderr
         assert len(refused.stderr.splitlines()) == 1
+    for command in ("plan", "run"):
+        refused = rrr("study", command, "tiny", "--profile", "slrum")
+        assert refused.exit_code == 1
+        assert "There is no profile 'slrum'. Did you mean 'slurm'?" in refused.stderr
+        assert rrr("study", command, "tiny", "--threads", "0").exit_code == 2
 
 
 @pytest.mark.parametrize(

@@ -172,6 +172,20 @@ def test_make_lists_its_targets_and_says_what_is_missing(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == []
 
 
+def test_make_hands_on_a_study_in_either_form_and_refuses_no_threads() -> None:
+    """A name or a path reaches `rrr`, which knows both; a profile reaches a plan too; THREADS=0 does nothing."""
+    for target, study in (("plan", "smoke"), ("study", "studies/smoke.yaml"), ("recompute", "/elsewhere/mine.yaml")):
+        asked = ["make", "-n", "-C", str(PROJECT), target, f"STUDY={study}", "PROFILE=slurm", "THREADS=2"]
+        told = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+        assert told.count(f' "{study}"') == told.count("rrr study ") > 0
+        assert target == "recompute" or '--threads 2 --profile "slurm"' in told
+    for threads in ("0", "-1", ""):
+        asked = ["make", "-n", "-C", str(PROJECT), "test", f"THREADS={threads}"]
+        refused = subprocess.run(asked, capture_output=True, text=True)
+        assert refused.returncode == 2
+        assert f"THREADS must be a whole number of at least 1, but is '{threads}'" in refused.stderr
+
+
 def test_the_package_is_found_from_anywhere(tmp_path: Path) -> None:
     """Installed as it lies here: imported from another folder, it is this project's, and finds its root."""
     code = "import rrr_utils.common.paths as p; print(p.root()); print(p.runs())"

@@ -4,10 +4,14 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from rrr_utils.common import ranges
+
 
 @dataclass(frozen=True)
 class Options:
     """The options of a kind of analysis, which refuse impossible values with ``ValueError``.
+
+    The range of a number stands in its type, see :mod:`rrr_utils.common.ranges`.
 
     Modules of options import nothing that is slow: a plan reads them.
 
@@ -26,6 +30,9 @@ class Options:
     notebook: ClassVar[str]
     opens_data: ClassVar[bool] = False
     networks: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        ranges.check(self)
 
     @property
     def afresh(self) -> bool:

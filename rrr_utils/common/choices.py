@@ -1,4 +1,4 @@
-"""Validators of what is chosen: values from a list, numbers in a range, each with one sentence for all of them."""
+"""Validators of what is chosen from a list, with one sentence for all of them."""
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
@@ -30,15 +30,3 @@ def several(name: str, values: Sequence[str], allowed: Iterable[str], *, empty: 
         raise ValueError(f"`{name}` must not repeat a value, but {list(values)} was passed.")
     for value in values:
         one_of(name, value, allowed)
-
-
-def at_least(name: str, value: int, least: int) -> None:
-    """Raise ``ValueError`` unless ``value`` is at least ``least``."""
-    if value < least:
-        raise ValueError(f"`{name}` must be at least {least}, but {value} was passed.")
-
-
-def in_range(name: str, value: float, low: float, high: float) -> None:
-    """Raise ``ValueError`` unless ``value`` lies between ``low`` and ``high``, and is neither."""
-    if not low < value < high:
-        raise ValueError(f"`{name}` must lie between {low} and {high}, but {value} was passed.")

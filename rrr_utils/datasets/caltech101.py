@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from scipy import io
 from skimage.draw import polygon
 
 from rrr_utils.common.choices import one_of
+from rrr_utils.common.ranges import Range, Seed
 from rrr_utils.datasets import images, splits
 from rrr_utils.datasets import options as checks
 from rrr_utils.datasets.dataset import Dataset, NoOutline, Record, files_of, folder_of
@@ -32,14 +33,12 @@ FARTHEST = 1e5  # pixels; no coordinate of a picture is larger
 class Options:
     """At most ``cap`` images a class (60 in the paper, 85 in its code), of these ``categories``; None is all."""
 
-    cap: int | None = None
+    cap: Annotated[int, Range(2, 1_000_000)] | None = None
     categories: tuple[str, ...] | None = None
-    seed: int = 0
+    seed: Seed = 0
 
     def __post_init__(self) -> None:
-        checks.whole("cap", self.cap, 2, optional=True)
         checks.names("categories", self.categories)
-        checks.whole("seed", self.seed, 0)
 
 
 @dataclass(frozen=True)

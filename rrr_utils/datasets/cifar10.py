@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from rrr_utils.common.choices import one_of
+from rrr_utils.common.ranges import Range, Seed
 from rrr_utils.datasets import options as checks
 from rrr_utils.datasets.dataset import Dataset, Record, draw, folder_of
 from rrr_utils.datasets.images import BadImage, Decoded
@@ -37,15 +38,13 @@ class Options:
     """Which ``classes`` (None: all ten), and how many ``images`` of them, dealt to the classes in turn (None: all)."""
 
     classes: tuple[str, ...] | None = None
-    images: int | None = None
-    seed: int = 0
+    images: Annotated[int, Range(2, 1_000_000)] | None = None
+    seed: Seed = 0
 
     def __post_init__(self) -> None:
         checks.names("classes", self.classes)
         for name in self.classes or ():
             one_of("class", name, tuple(OBJECTS))
-        checks.whole("images", self.images, 2, optional=True)
-        checks.whole("seed", self.seed, 0)
 
 
 @dataclass(frozen=True)

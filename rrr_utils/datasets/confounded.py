@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rrr_utils.common import seeds
 from rrr_utils.common.choices import one_of
+from rrr_utils.common.ranges import Range, Seed, Share
 from rrr_utils.datasets import options as checks
 from rrr_utils.datasets.dataset import Dataset, Record
 from rrr_utils.datasets.images import Decoded
@@ -30,18 +31,14 @@ PERIOD = (6, 10)  # pixels of a light and a dark stripe together at size 64, bot
 class Options:
     """How many ``images`` of which ``size``, before which ``background``, tied to the class with probability ``p``."""
 
-    images: int = 1600
-    size: int = 64
+    images: Annotated[int, Range(4, 1_000_000)] = 1600
+    size: Annotated[int, Range(16, 2048)] = 64
     background: str = "noise"
-    p: float = 0.98
-    seed: int = 0
+    p: Share = 0.98
+    seed: Seed = 0
 
     def __post_init__(self) -> None:
-        checks.whole("images", self.images, 4)
-        checks.whole("size", self.size, 16)
         one_of("background", self.background, KINDS)
-        checks.share("p", self.p)
-        checks.whole("seed", self.seed, 0)
 
 
 @dataclass(frozen=True)

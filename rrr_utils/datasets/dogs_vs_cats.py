@@ -4,9 +4,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from rrr_utils.common.choices import one_of
+from rrr_utils.common.ranges import Range, Seed
 from rrr_utils.datasets import options as checks
 from rrr_utils.datasets.dataset import Dataset, Record, draw, folder_of
 
@@ -21,14 +22,12 @@ class Options:
     The authors took the first half from the cats and the second from the dogs, in the order of the file names as text.
     """
 
-    images: int | None = None
+    images: Annotated[int, Range(2, 1_000_000)] | None = None
     choice: str = "drawn"
-    seed: int = 0
+    seed: Seed = 0
 
     def __post_init__(self) -> None:
-        checks.whole("images", self.images, 2, optional=True)
         one_of("choice", self.choice, ("drawn", "authors"))
-        checks.whole("seed", self.seed, 0)
 
 
 def about(options: Mapping[str, Any]) -> int:

@@ -4,12 +4,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rrr_utils.common.choices import one_of
+from rrr_utils.common.ranges import Range, Seed
 from rrr_utils.datasets import images
 from rrr_utils.datasets import options as checks
 from rrr_utils.datasets.dataset import Dataset, NoOutline, Record, draw, files_of, folder_of, same_size
@@ -28,15 +29,13 @@ class Options:
     task: str = "species"
     border: bool = True
     breeds: tuple[str, ...] | None = None
-    images: int | None = None
-    seed: int = 0
+    images: Annotated[int, Range(2, 1_000_000)] | None = None
+    seed: Seed = 0
 
     def __post_init__(self) -> None:
         one_of("task", self.task, ("species", "breed"))
         checks.switch("border", self.border)
         checks.names("breeds", self.breeds)
-        checks.whole("images", self.images, 2, optional=True)
-        checks.whole("seed", self.seed, 0)
 
 
 @dataclass(frozen=True)

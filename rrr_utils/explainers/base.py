@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rrr_utils.common.choices import one_of
+from rrr_utils.common.ranges import Range
 from rrr_utils.explainers import relevance
 
 if TYPE_CHECKING:  # TensorFlow takes ten seconds to import, and a plain function does not need it
@@ -17,6 +18,8 @@ if TYPE_CHECKING:  # TensorFlow takes ten seconds to import, and a plain functio
 PROTOCOLS = ("ours", "authors")
 # What covers parts of an image where a plain function is explained, whose neutral colour is not known.
 GREY = 127.5
+# What any number of samples, steps or pixels is at most: an image takes days by then.
+MOST = 1_000_000
 
 # images (N, H, W, 3) -> logits (N, classes); of a Stack (checkpoints, N, classes)
 Forward = Callable[[NDArray], NDArray]
@@ -114,6 +117,9 @@ class Explainer(ABC):
         ``channels`` are those of the last layer of every resolution. By default a pass and a gradient.
         """
         return 3
+
+    def check(self, size: int) -> None:  # noqa: B027, most have nothing to refuse
+        """Raise ``ValueError`` where these parameters do not go with images of ``size`` pixels, for a study's check."""
 
     @abstractmethod
     def _explain(
@@ -259,6 +265,8 @@ def as_forward(network: Any, batch: int, precision: str = "float32") -> Forward:
 
 def fill_of(fill: float | Sequence[float] | None) -> NDArray[np.float32] | None:
     """Return the colour ``fill``, a number or RGB, as float32 ``(3,)``; None where it is left to the network."""
+    if fill is not None and not np.all((np.asarray(fill) >= 0) & (np.asarray(fill) <= 255)):
+        raise ValueError(f"A colour is a number from 0 to 255, or three of them, but {fill!r} was passed.")
     return None if fill is None else np.broadcast_to(np.asarray(fill, np.float32), (3,))
 
 
@@ -274,9 +282,8 @@ def even(count: int, batch: int) -> int:
 
 
 def at_least(name: str, value: int, least: int) -> int:
-    """Return ``value`` if it is a whole number of at least ``least``, or raise ``ValueError``."""
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        raise ValueError(f"`{name}` must be a whole number of at least {least}, but {value!r} was passed.")
+    """Return ``value`` if it is a whole number from ``least`` to a million, or raise ``ValueError``."""
+    Range(least, MOST).check(name, value, int)
     return int(value)
 
 

@@ -31,7 +31,7 @@ class IntegratedGradients(base.Explainer):
     def __init__(self, steps: int = 32, baseline: float | Sequence[float] | None = None, batch: int = 16) -> None:
         super().__init__(batch=batch)
         self.steps = base.at_least("steps", steps, 1)
-        self.baseline = None if baseline is None else np.broadcast_to(np.asarray(baseline, np.float32), (3,))
+        self.baseline = base.fill_of(baseline)
         self.design = f"{steps} steps"
 
     def passes(self, size: int, channels: Sequence[int]) -> int:

@@ -59,15 +59,18 @@ class Occlusion(base.Perturbing):
     def passes(self, size: int, channels: Sequence[int]) -> int:
         return (math.ceil((size - self.patch) / self.stride) + 1) ** 2
 
+    def check(self, size: int) -> None:
+        if self.patch > size:
+            raise ValueError(
+                f"`patch` must not exceed the image, but {self.patch} was passed for images of {size} pixels. "
+                "A seventh of the side is the paper's."
+            )
+
     def _explain(
         self, network: Any, images: NDArray, classes: NDArray[np.int64], ids: tuple[str, ...], signed: bool
     ) -> Iterator[NDArray]:
         size = images.shape[1:3]
-        if self.patch > min(size):
-            raise ValueError(
-                f"`patch` must not exceed the image, but {self.patch} was passed for images of shape {images.shape}. "
-                "A seventh of the side is the paper's."
-            )
+        self.check(min(size))
         rows, columns = (covered(length, self.patch, self.stride, self.protocol == "ours") for length in size)
         batch = base.even(1 + len(rows) * len(columns), network.batch if base.is_stack(network) else self.batch)
         answers = self._incremental(network) or _whole_passes(base.as_forward(network, batch), batch)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from rrr_utils.analyses.options import Options
 from rrr_utils.common.choices import one_of
 from rrr_utils.common.names import ANALYSES
+from rrr_utils.common.ranges import Epoch, Images, Seed
 from rrr_utils.common.registry import member
 
 KINDS: dict[str, type[Options]] = {kind: member("kind", kind, ANALYSES) for kind in ANALYSES}
@@ -25,13 +26,13 @@ class Analysis:
     data: str
     network: str
     strategy: str
-    epoch: int
+    epoch: Epoch
     explainers: tuple[Mapping[str, Any], ...]
     options: Options
     trained_on: str = "original"
-    images: int = 50
+    images: Images = 50
     splits: tuple[str, ...] = ("test",)
-    seeds: tuple[int, ...] = ()
+    seeds: tuple[Seed, ...] = ()
 
     @classmethod
     def of(cls, kind: str, **values: Any) -> "Analysis":

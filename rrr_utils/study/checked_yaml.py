@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import math
 import reprlib
 import types
 import typing
@@ -163,7 +164,10 @@ class _Loader(yaml.SafeLoader):
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
-            return super().construct_object(node, deep=deep)
+            value = super().construct_object(node, deep=deep)
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError("expected a finite number")
+            return value
         except (yaml.YAMLError, _Impossible):
             raise
         except Exception as error:  # 2024-13-45, `!!bool perhaps`, `!!int ""`: each fails in its own way

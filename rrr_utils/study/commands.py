@@ -38,6 +38,7 @@ JOBS = click.option("--jobs", type=click.IntRange(0), default=0, help="Notebooks
 THREADS = click.option(
     "--threads", type=click.IntRange(1), default=1, help="Threads of each notebook; part of the provenance."
 )
+PROFILE = click.option("--profile", default="default", help="A folder of workflow/profiles, or a path to one.")
 
 
 def _part(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -58,7 +59,7 @@ def study() -> None:
 @STUDY
 @JOBS
 @THREADS
-@click.option("--profile", default="default", help="A folder of workflow/profiles, or a path to one.")
+@PROFILE
 @_part
 def run(study: Path, jobs: int, threads: int, profile: str, only: tuple[str, ...], seeds: tuple[int, ...]) -> int:
     """Run what is left of a study, or of a part of it. A part can be published before the next one is begun."""
@@ -71,12 +72,13 @@ def run(study: Path, jobs: int, threads: int, profile: str, only: tuple[str, ...
 @STUDY
 @JOBS
 @THREADS
+@PROFILE
 @_part
-def plan(study: Path, jobs: int, threads: int, only: tuple[str, ...], seeds: tuple[int, ...]) -> int:
+def plan(study: Path, jobs: int, threads: int, profile: str, only: tuple[str, ...], seeds: tuple[int, ...]) -> int:
     """Say what a study has to run and what that costs. All its jobs are listed, with their state."""
     from rrr_utils.study import agenda, launch
 
-    return launch.plan(study, jobs, threads, agenda.Part(only, seeds))
+    return launch.plan(study, jobs, threads, profile, agenda.Part(only, seeds))
 
 
 @study.command()

@@ -16,12 +16,15 @@ from rrr_utils.study.display import Display, duration, size
 WORKFLOW = Path(__file__).resolve().parents[2] / "workflow"
 
 
-def plan(path: Path, at_once: int = 0, threads: int = 1, part: agenda.Part = agenda.WHOLE) -> int:
+def plan(
+    path: Path, at_once: int = 0, threads: int = 1, profile: str = "default", part: agenda.Part = agenda.WHOLE
+) -> int:
     """Print the jobs of the study in the file ``path``, or of a part: what is done, what is missing, what each costs.
 
     ``at_once`` notebooks run at a time, each with so many ``threads``; 0 stands for one for each core. Raises
-    ``StudyError`` as :func:`rrr_utils.study.load` does.
+    ``StudyError`` as :func:`rrr_utils.study.load` does, and ``ValueError`` for a ``profile`` that :func:`run` refuses.
     """
+    _profile(profile)
     slots = _slots(at_once, threads)
     _print_plan(study_file.load(path), part, slots, threads)
     return 0

@@ -1,28 +1,29 @@
 """A study file: what a study runs, as frozen dataclasses that refuse what they do not know."""
 
+import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from rrr_utils.analyses.zoo import hypotheses
 from rrr_utils.analyses.zoo.hypotheses import Hypothesis
-from rrr_utils.common.choices import at_least, in_range, one_of, several
+from rrr_utils.common import ranges
+from rrr_utils.common.choices import one_of, several
 from rrr_utils.common.names import (
     AUGMENTATIONS,
     BACKGROUNDS,
     COMPOSED,
-    DESIGNS,
     EXPLAINERS,
     MASKERS,
     NETWORKS,
     OPTIMIZERS,
-    PRECISIONS,
     SOURCES,
     STRATEGIES,
     TRAINED_ON,
 )
-from rrr_utils.common.registry import check
+from rrr_utils.common.ranges import Batch, Epoch, Epochs, Images, Part, Range, Rate, Seed
+from rrr_utils.common.registry import check, own
 from rrr_utils.study import analysis as analyses
 from rrr_utils.study import checked_yaml, folder_names
 from rrr_utils.study.analysis import Analysis, Known
@@ -41,30 +42,30 @@ class Data:
     source: str
     options: Mapping[str, Any] = field(default_factory=dict)
     masks: str = "outlines"
-    test_share: float = 0.3
+    test_share: Part = 0.3
 
     def __post_init__(self) -> None:
         folder_names.check(self.name)
         folder_names.check_data(self.name)
         check("source", self.source, SOURCES)
         check("masks", self.masks, MASKERS)
-        in_range("test_share", self.test_share, 0.0, 1.0)
+        ranges.check(self)
+        if own(self.source) is None:
+            _options(self.source, self.options)
 
 
 @dataclass(frozen=True)
 class Stage:
     """One stage of training: how long, with what optimiser, at what rate."""
 
-    epochs: int
+    epochs: Epochs
     optimizer: str = "rmsprop"
-    rate: float = 1e-5
-    batch: int = 32
+    rate: Rate = 1e-5
+    batch: Batch = 32
 
     def __post_init__(self) -> None:
-        at_least("epochs", self.epochs, 1)
+        ranges.check(self)
         one_of("optimizer", self.optimizer, OPTIMIZERS)
-        in_range("rate", self.rate, 0.0, 10.0)
-        at_least("batch", self.batch, 1)
 
 
 @dataclass(frozen=True)
@@ -84,27 +85,24 @@ class Model:
     architecture: str
     tuning: Stage | None = None
     head: Stage | None = None
-    size: int = 224
-    alpha: float = 1.0
-    units: int | None = None
+    size: Annotated[int, Range(32, 2048)] = 224
+    alpha: Annotated[float, Range(0, 2, ends=False)] = 1.0
+    units: Annotated[int, Range(1, 100_000)] | None = None
     augmentation: str = "none"
     weights: str | None = None
     strategies: tuple[str, ...] = STRATEGIES
     trained_on: tuple[str, ...] = ("original",)
     on: tuple[str, ...] = ()
-    seeds: tuple[int, ...] = ()
+    seeds: tuple[Seed, ...] = ()
     seeds_of: Mapping[str, Any] = field(default_factory=dict)
     scoring: "Scoring | None" = None
 
     def __post_init__(self) -> None:
         folder_names.check(self.name)
         check("architecture", self.architecture, NETWORKS)
-        at_least("size", self.size, 32)
-        in_range("alpha", self.alpha, 0.0, 2.0)
+        ranges.check(self)
         one_of("augmentation", self.augmentation, AUGMENTATIONS)
         several("strategies", self.strategies, (*STRATEGIES, "head"))
-        if self.units is not None:
-            at_least("units", self.units, 1)
         if self.head is None and "head" in self.strategies:
             raise ValueError("the strategy `head` is stage 1, so the network needs a `head`, but it has none.")
         if self.tuning is None and set(self.strategies) != {"head"}:
@@ -137,14 +135,12 @@ class Donors:
     ``images`` bounds how many test images are put before them; None: all.
     """
 
-    other: int = 10
-    same: int = 5
-    images: int | None = None
+    other: Annotated[int, Range(0, 1000)] = 10
+    same: Annotated[int, Range(0, 1000)] = 5
+    images: Images | None = None
 
     def __post_init__(self) -> None:
-        at_least("other", self.other, 0)
-        at_least("same", self.same, 0)
-        at_least("images", 1 if self.images is None else self.images, 1)
+        ranges.check(self)
 
 
 @dataclass(frozen=True)
@@ -157,29 +153,38 @@ class Scoring:
     """
 
     explainers: tuple[Mapping[str, Any], ...]
-    epochs: tuple[int, ...]
-    images: int = 50
+    epochs: tuple[Epoch, ...]
+    images: Images = 50
     splits: tuple[str, ...] = ("train", "test")
     backgrounds: tuple[str, ...] = COMPOSED
-    curve_seeds: tuple[int, ...] = ()
+    curve_seeds: tuple[Seed, ...] = ()
     ends: tuple[Mapping[str, Any], ...] = ()
     donors: Donors | None = None
 
     def __post_init__(self) -> None:
-        at_least("images", self.images, 1)
+        ranges.check(self)
         _different("curve_seeds", self.curve_seeds)
         several("splits", self.splits, ("train", "test"))
         several("backgrounds", self.backgrounds, BACKGROUNDS, empty=True)
-        if not self.epochs or min(self.epochs) < 0:
+        if not self.epochs:
             raise ValueError(f"`epochs` must be a list of epochs from 0, but {list(self.epochs)} was passed.")
         _explainers(self.explainers)
         if self.ends:
-            _explainers(self.ends, "ends")
+            _explainers(self.end_explainers, what="ends")
             several("ends", [each["name"] for each in self.ends], [each["name"] for each in self.ends])
-        for each in self.ends:
-            images = each.get("images", 1)
-            if type(images) is not int or images < 1:
-                raise ValueError(f"`images` of `ends` must be a whole number of at least 1, but {images!r} was passed.")
+        for place, each in enumerate(self.ends):
+            try:
+                ranges.IMAGES.check("images", each.get("images", 1), int)
+            except ValueError as error:
+                raise Misplaced("ends", place, str(error)) from error
+
+    @property
+    def end_explainers(self) -> tuple[Mapping[str, Any], ...]:
+        """The explainers of ``ends``, without their numbers of images."""
+        return tuple(
+            {key: value for key, value in each.items() if key != "images"} if isinstance(each, Mapping) else each
+            for each in self.ends
+        )
 
 
 @dataclass(frozen=True)
@@ -195,13 +200,14 @@ class Study:
     data: tuple[Data, ...]
     networks: tuple[Model, ...]
     scoring: Scoring
-    seed: int = 0
-    seeds: tuple[int, ...] = (0,)
+    seed: Seed = 0
+    seeds: tuple[Seed, ...] = (0,)
     analyses: tuple[Analysis, ...] = ()
     hypotheses: tuple[Hypothesis, ...] = ()
 
     def __post_init__(self) -> None:
         folder_names.check(self.name)
+        ranges.check(self)
         hypotheses.check(self.hypotheses)
         for what, entries in (("data", self.data), ("networks", self.networks)):
             names = [entry.name for entry in entries]
@@ -230,7 +236,7 @@ class Study:
         _different("seeds", self.seeds)
         for place, entry in enumerate(self.analyses):
             try:
-                at_least("images", entry.images, 1)
+                ranges.check(entry)
                 several("splits", entry.splits, ("train", "test"))
                 _explainers(entry.explainers)
                 _different("seeds", entry.seeds)
@@ -238,6 +244,16 @@ class Study:
                 raise Misplaced("analyses", place, str(error)) from error
         if wrong := analyses.check(self.analyses, self._runs()):
             raise Misplaced("analyses", *wrong)
+        sizes = {network.name: network.size for network in self.networks}
+        scoring = [(each.size, each.scoring or self.scoring) for each in self.networks]
+        scored = [(size, (*each.explainers, *each.end_explainers)) for size, each in scoring]
+        analysed = [(sizes[each.network], each.explainers) for each in self.analyses]
+        for key, asked in (("networks", scored), ("analyses", analysed)):
+            for place, (size, explainers) in enumerate(asked):
+                try:
+                    _explainers(explainers, size)
+                except ValueError as error:
+                    raise Misplaced(key, place, str(error)) from error
 
     def _runs(self) -> dict[tuple[str, str, str, str], Known]:
         """Return what analyses know of every run, by data set, network, strategy and training images."""
@@ -277,17 +293,32 @@ def _different(name: str, values: tuple[int, ...]) -> None:
         raise ValueError(f"`{name}` must be a list of different integers, but {list(values)} was passed.")
 
 
-def _explainers(entries: tuple[Mapping[str, Any], ...], what: str = "explainers") -> None:
+def _options(source: str, options: Mapping[str, Any]) -> None:
+    """Raise ``ValueError`` unless these are options of the data set ``source``, each in its range."""
+    from rrr_utils.datasets.options import build  # NumPy reads the number of threads when it is imported
+
+    module = importlib.import_module(SOURCES[source].partition(":")[0])
+    if kind := getattr(module, "Options", None):
+        build(kind, options, source)
+
+
+def _explainers(entries: tuple[Mapping[str, Any], ...], size: int | None = None, what: str = "explainers") -> None:
+    """Raise ``ValueError`` unless there are these explainers, with these parameters, for images of ``size`` pixels."""
+    from rrr_utils.explainers import explainer as made  # as above
+
     if not entries:
         raise ValueError("`explainers` must name at least one explainer, but the list is empty.")
-    for explainer in entries:
-        if not isinstance(explainer, Mapping) or "name" not in explainer:
-            raise ValueError(
-                f"each of `{what}` must be a mapping with a `name`, for example {{name: lime, samples: 200}}, "
-                f"but {short(explainer)} was passed."
-            )
-        check("name", explainer["name"], EXPLAINERS)
-        if "design" in explainer:
-            one_of("design", explainer["design"], DESIGNS)
-        if "precision" in explainer:
-            one_of("precision", explainer["precision"], PRECISIONS)
+    for place, settings in enumerate(entries):
+        try:
+            if not isinstance(settings, Mapping) or "name" not in settings:
+                raise ValueError(
+                    f"each of `{what}` must be a mapping with a `name`, for example {{name: lime, samples: 200}}, "
+                    f"but {short(settings)} was passed."
+                )
+            check("name", settings["name"], EXPLAINERS)
+            if own(settings["name"]) is None:
+                found = made(**settings)
+                if size is not None:
+                    found.check(size)
+        except (ValueError, TypeError) as error:  # a text where a number is compared
+            raise Misplaced(what, place, str(error)) from error

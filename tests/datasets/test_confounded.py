@@ -157,7 +157,7 @@ def test_other_sizes_are_in_proportion():
         ({"image": 8}, r"option of confounded.*'image' was passed. Did you mean 'images'"),
         ({"background": "stripe"}, r"Did you mean 'stripes'"),
         ({"p": 1.5}, r"`p` must be a number from 0 to 1, but 1.5"),
-        ({"images": 2}, r"`images` must be a whole number of at least 4, but 2"),
+        ({"images": 2}, r"`images` must be a whole number from 4 to 1,000,000, but 2"),
         ({"images": True}, r"`images` must be a whole number"),
         ({"size": 64.0}, r"`size` must be a whole number"),
         ({"seed": None}, r"`seed` must be a whole number"),

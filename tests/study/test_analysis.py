@@ -86,14 +86,14 @@ def test_the_cost_by_hand(tmp_path, monkeypatch):
     [
         ("kind: convergence", "kind: convergense", r"line 22: `kind` must be .* Did you mean 'convergence'\?"),
         ("    orders: 9", "    ordres: 9", r"line 29: unknown key `ordres` in `analyses`\. Did you mean 'orders'\?"),
-        ("    orders: 9", "    orders: 1", r"line 22: `orders` must be at least 2"),
+        ("    orders: 9", "    orders: 1", r"line 22: `orders` must be a whole number from 2"),
         ("    orders: 9", "    maskers: [box]", r"line 22: `maskers` belongs to analyses of kind 'mask-quality'"),
         ("data: first", "data: furst", r"line 22: `data` must be one of \['first'\].* Did you mean 'first'\?"),
         ("network: small", "network: smal", r"line 22: `network` .* Did you mean 'small'\?"),
         ("strategy: dense", "strategy: all", r"line 22: `strategy` must be one of \['head', 'dense'\]"),
         ("trained_on: masked", "trained_on: original", r"line 22: `trained_on` must be one of \['masked'\]"),
         ("epoch: 2", "epoch: 3", r"line 22: `epoch` must be from 0 to 2, but 3 was passed"),
-        ("images: 40", "images: 0", r"line 22: `images` must be at least 1"),
+        ("images: 40", "images: 0", r"line 22: `images` must be a whole number from 1"),
         ("splits: [train, test]", "splits: [tests]", r"line 22: `splits` .* Did you mean 'test'\?"),
         ("{name: grad_cam}", "{name: gradcam}", r"line 22: `name` .* Did you mean 'grad_cam'\?"),
         ("seeds: [1]", "seeds: [7]", r"line 32: `seeds` must be one of \[0, 1\]"),
@@ -258,12 +258,12 @@ def test_what_trains_on_a_part_does_not_start_from_a_head_that_saw_all(tmp_path)
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("[0.5, 1]", "[1.5]", r"`ties` must be a list of probabilities from 0 to 1"),
+        ("[0.5, 1]", "[1.5]", r"`ties` must be a number from 0 to 1"),
         ("[0.5, 1]", "[1, 1]", r"`ties` must not repeat a value"),
         ("[original]", "[orignal]", r"`kinds` .* Did you mean 'original'\?"),
         ("[original]", "[]", r"`kinds` must name at least one"),
         ("[1, 2]", "[3]", r"`checkpoints` must not be later than `epoch`, 2"),
-        ("[1, 2]", "[0]", r"`checkpoints` must be at least 1"),
+        ("[1, 2]", "[0]", r"`checkpoints` must be a whole number from 1"),
         ("kind: zoo", "kind: controls", r"`ties` belongs to analyses of kind 'zoo'"),
     ],
 )

@@ -128,13 +128,16 @@ def test_ends_and_donors_reach_the_notebook_and_are_promised(tiny: study.Study) 
     assert (plain.parameters["donors"], "end_scores.parquet" in plain.outputs) == ({}, False)
     for wrong, words in (
         ({"ends": ({"name": "lime"}, {"name": "lime", "samples": 9})}, "must not repeat"),
-        ({"ends": ({"name": "lime", "images": 0},)}, "`images` of `ends` must be a whole number of at least 1"),
+        (
+            {"ends": ({"name": "lime", "images": 0},)},
+            "`images` must be a whole number from 1 to 1,000,000, but 0 was passed",
+        ),
         ({"curve_seeds": (1, 1)}, "`curve_seeds` must be a list of different integers"),
     ):
         with pytest.raises(ValueError, match=words):
             replace(tiny.scoring, **wrong)
     for wrong in ({"other": -1}, {"images": 0}):
-        with pytest.raises(ValueError, match="must be at least"):
+        with pytest.raises(ValueError, match="must be a whole number from"):
             study.Donors(**wrong)
 
 
@@ -176,8 +179,8 @@ def test_the_jobs_of_a_study_stay_what_they_are(path: Path) -> None:
 
 def test_masking_promises_the_other_backgrounds_of_data_that_are_drawn(tiny: study.Study) -> None:
     """Photographs have none; what a data set of one's own has is known when it has run."""
-    for source, expected in (("confounded", ["shifted-64.npy"]), ("folder", []), ("json:mine", ["shifted-*.npy"])):
-        changed = replace(tiny, data=(replace(tiny.data[0], source=source),))
+    for source, expected in (("confounded", ["shifted-64.npy"]), ("oxford_pets", []), ("json:mine", ["shifted-*.npy"])):
+        changed = replace(tiny, data=(replace(tiny.data[0], source=source, options={}),))
         assert [name for name in jobs.of(changed)[0].outputs if name.startswith("shifted")] == expected
 
 

@@ -100,20 +100,17 @@ METRIC = '''def mean_inside(masks: ArrayLike, maps: ArrayLike) -> NDArray[np.flo
 ANALYSIS = '''"""What an analysis of colour may be told."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from rrr_utils.analyses import options
-from rrr_utils.common.choices import at_least
+from rrr_utils.common.ranges import Range
 
 
 @dataclass(frozen=True)
 class Options(options.Options):
     notebook: ClassVar[str] = "13-colour"
 
-    shades: int = 3
-
-    def __post_init__(self):
-        at_least("shades", self.shades, 1)
+    shades: Annotated[int, Range(1, 100)] = 3
 '''
 ENTRY = {"data": "first", "network": "small", "strategy": "head", "trained_on": "masked", "epoch": 1}
 ENTRY |= {"explainers": [{"name": "grad_cam"}]}
@@ -161,7 +158,8 @@ class Copy:
         (self.folder / "tiny.yaml").write_text(yaml.safe_dump(study_file))
         code = (
             "import sys, rrr_utils; from rrr_utils.study import costs, jobs, study_file;"
-            "plan = study_file.load('tiny.yaml'); found = jobs.of(plan); assert 'numpy' not in sys.modules;"
+            "assert 'numpy' not in sys.modules;"
+            "plan = study_file.load('tiny.yaml'); found = jobs.of(plan); assert 'keras' not in sys.modules;"
             "[print(job.notebook, job.parameters, job.cost.passes) for job in found]; print(costs.guesses(plan));"
             f"assert rrr_utils.__file__.startswith({str(self.folder)!r})"
         )

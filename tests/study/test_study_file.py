@@ -56,13 +56,13 @@ def test_the_studies_of_the_repository_load(path):
         ("epochs: 2,", "epoch: 2,", r"line 12: unknown key `epoch` in `tuning`\. Did you mean 'epochs'\?"),
         ("size: 64", "size: large", r"line 10: `size` must be of type int, but 'large' was passed"),
         ("size: 64", "size: true", r"line 10: `size` must be of type int, but True was passed"),
-        ("size: 64", "size: 8", r"`size` must be at least 32, but 8 was passed"),
+        ("size: 64", "size: 8", r"`size` must be a whole number from 32 to 2,048, but 8 was passed"),
         ("architecture: convnet", "architecture: convet", r"`architecture` must be one of .* Did you mean 'convnet'\?"),
         ("strategies: [all]", "strategies: [al]", r"`strategies` must be one of .*'al' was passed"),
         ("strategies: [all]", "strategies: all", r"line 11: `strategies` must be a list"),
         ("strategies: [all]", "strategies: []", r"must name at least one of"),
         ("name: lime", "nam: lime", r"must be a mapping with a `name`"),
-        ("name: lime", "name: no_such.maps:Mine", r"line 14: `name` names 'no_such.maps:Mine', but Python finds no"),
+        ("name: lime", "name: no_such.maps:Mine", r"line 15: `name` names 'no_such.maps:Mine', but Python finds no"),
         ("source: folder", "source: no_such:mine", r"line 6: `source` names .* Put its folder on PYTHONPATH"),
         ("architecture: convnet", "architecture: no_such:mine", r"line 8: `architecture` names 'no_such:mine'"),
         ("epochs: [0, 2]", "epochs: [0, 3]", r"asks for epoch 3, but network 'small' trains for 2 epochs"),
@@ -72,10 +72,10 @@ def test_the_studies_of_the_repository_load(path):
         ("name: pictures", "name: ../pictures", r"letters, digits"),
         ("seed: 3", "seed: !!python/object/apply:os.getcwd []", r"line 4: .*python/object"),
         ("seed: 3", "seed: [", r"not valid YAML"),
-        ("rate: 1e-3", "rate: -1", r"`rate` must lie between"),
+        ("rate: 1e-3", "rate: -1", r"`rate` must be a number from 0 to 10, and neither"),
         ("strategies: [all]", "strategies: [head]", r"the network needs a `head`, but it has none"),
         ("tuning: {epochs: 2, optimizer: adam, rate: 1e-3}", "units: 8", r"`tuning` is missing"),
-        ("size: 64", "units: 0", r"`units` must be at least 1, but 0 was passed"),
+        ("size: 64", "units: 0", r"`units` must be a whole number from 1 to 100,000, but 0 was passed"),
         ("size: 64", "seeds: [1, 1]", r"`seeds` must be a list of different integers"),
         ("size: 64", "scoring: {epochs: [4], explainers: [{name: lime}]}", r"asks for epoch 4, but network 'small'"),
     ],
@@ -165,3 +165,31 @@ def test_an_empty_file_is_refused(tmp_path):
     """A file without a study says what was expected."""
     with pytest.raises(study.StudyError, match="is empty"):
         load(tmp_path, "# nothing\n")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "words"),
+    [
+        ("patch: 12", "patch: 0", 38, "`patch` must be a whole number from 1 to"),
+        ("patch: 12", "patch: 400", 15, "`patch` must not exceed the image, but 400 was passed for images of 64"),
+        ("patch: 12", "patsh: 12", 38, "no parameter 'patsh'"),
+        ("samples: 60", "samples: 1000000000000", 39, "`samples` must be a whole number from 2 to"),
+        ("p: 0.98", "p: .nan", 11, "'.nan' is no float (expected a finite number)"),
+        ("p: 0.98", "p: 1.5", 9, "`p` must be a number from 0 to 1"),
+        ("batch: 32", "batch: 1000000000", 21, "`batch` must be a whole number from 1 to 10,000"),
+        ("size: 64", "size: 1000000", 9, "`size` must be a whole number from 16 to"),
+        ("images: 240", "images: 1000000000000", 9, "`images` must be a whole number from 4 to"),
+        ("images: 12", "images: 1000000000000", 32, "`images` must be a whole number from 1 to"),
+        ("rate: 1.0e-3", "rate: .inf", 21, "'.inf' is no float"),
+        ("rate: 1.0e-3", "rate: 1e999", 21, "`rate` must be a number from 0 to 10, and neither"),
+    ],
+)
+def test_a_number_that_can_never_be_run_is_refused_with_its_line(tmp_path, old, new, line, words):
+    """Of the smoke study: the key and what is allowed, before anything is trained."""
+    text = (ROOT / "studies" / "smoke.yaml").read_text()
+    path = tmp_path / "smoke.yaml"
+    path.write_text(text.replace(old, new, 1))
+    with pytest.raises(study.StudyError) as caught:
+        study.load(path)
+    assert words in str(caught.value)
+    assert f"line {line}:" in str(caught.value)

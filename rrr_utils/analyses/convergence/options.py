@@ -1,10 +1,10 @@
 """What an analysis of convergence may be told."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from rrr_utils.analyses import options
-from rrr_utils.common.choices import at_least
+from rrr_utils.common.ranges import Range
 
 
 @dataclass(frozen=True)
@@ -13,7 +13,4 @@ class Options(options.Options):
 
     notebook: ClassVar[str] = "06-convergence"
 
-    orders: int = 100
-
-    def __post_init__(self) -> None:
-        at_least("orders", self.orders, 2)
+    orders: Annotated[int, Range(2, 100_000)] = 100

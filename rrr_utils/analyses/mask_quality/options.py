@@ -20,6 +20,7 @@ class Options(options.Options):
     maskers: tuple[str, ...] = ("deeplab",)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for masker in self.maskers:
             registry.check("maskers", masker, MASKERS)
         if not self.maskers:

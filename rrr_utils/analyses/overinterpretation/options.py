@@ -1,11 +1,12 @@
 """What an analysis of overinterpretation may be told."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from rrr_utils.analyses import options
-from rrr_utils.common.choices import at_least, in_range, one_of
+from rrr_utils.common.choices import one_of
 from rrr_utils.common.names import FILLS
+from rrr_utils.common.ranges import Part, Range
 
 
 @dataclass(frozen=True)
@@ -19,21 +20,19 @@ class Options(options.Options):
 
     notebook: ClassVar[str] = "08-overinterpretation"
 
-    pixels: int = 100
-    shares: tuple[float, ...] = (0.05, 0.1)
-    threshold: float = 0.9
+    pixels: Annotated[int, Range(1, 1_000_000)] = 100
+    shares: tuple[Part, ...] = (0.05, 0.1)
+    threshold: Part = 0.9
     fills: tuple[str, ...] = ("neutral", "black", "mean")
-    subsets: int = 3
+    subsets: Annotated[int, Range(1, 1000)] = 3
     retrain: bool = False
 
     def __post_init__(self) -> None:
-        at_least("pixels", self.pixels, 1)
-        at_least("subsets", self.subsets, 1)
+        super().__post_init__()
         for fill in self.fills:
             one_of("fills", fill, FILLS)
-        if not self.shares or not all(0 < share < 1 for share in self.shares):
-            raise ValueError(f"`shares` must be a list of shares between 0 and 1, but {list(self.shares)} was passed.")
-        in_range("threshold", self.threshold, 0, 1)
+        if not self.shares:
+            raise ValueError("`shares` must be a list of shares between 0 and 1, but it is empty.")
 
     @property
     def afresh(self) -> bool:

@@ -1,10 +1,10 @@
 """What an analysis of reliability may be told."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from rrr_utils.analyses import options
-from rrr_utils.common.choices import at_least
+from rrr_utils.common.ranges import Range
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,4 @@ class Options(options.Options):
     # An image as it is, five times disturbed or drawn anew, and the mosaics.
     networks: ClassVar[int] = 7
 
-    mosaics: int = 20
-
-    def __post_init__(self) -> None:
-        at_least("mosaics", self.mosaics, 2)
+    mosaics: Annotated[int, Range(2, 100_000)] = 20

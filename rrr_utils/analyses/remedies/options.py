@@ -1,11 +1,12 @@
 """What an analysis of remedies may be told."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from rrr_utils.analyses import options
 from rrr_utils.common.choices import one_of
 from rrr_utils.common.names import BACKGROUNDS, COMPOSED, REMEDIES
+from rrr_utils.common.ranges import Range
 
 
 @dataclass(frozen=True)
@@ -18,18 +19,19 @@ class Options(options.Options):
     notebook: ClassVar[str] = "11-remedies"
 
     remedies: tuple[str, ...] = REMEDIES
-    factors: tuple[float, ...] = (0.01, 0.1, 1.0, 10.0, 100.0)
+    factors: tuple[Annotated[float, Range(0, 1_000_000, ends=False)], ...] = (0.01, 0.1, 1.0, 10.0, 100.0)
     backgrounds: tuple[str, ...] = COMPOSED
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for remedy in self.remedies:
             one_of("remedies", remedy, REMEDIES)
         for background in self.backgrounds:
             one_of("backgrounds", background, BACKGROUNDS)
         if "plain" not in self.remedies:
             raise ValueError(f"`remedies` must name 'plain', with which the others are compared, but {self.remedies}.")
-        if not self.factors or min(self.factors) <= 0:
-            raise ValueError(f"`factors` must be a list of numbers above 0, but {list(self.factors)} was passed.")
+        if not self.factors:
+            raise ValueError("`factors` must be a list of numbers above 0, but it is empty.")
 
     @property
     def afresh(self) -> bool:

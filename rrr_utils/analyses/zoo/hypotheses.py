@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
+from rrr_utils.common import ranges
 from rrr_utils.common.choices import one_of
 from rrr_utils.common.names import CHANGES
 from rrr_utils.common.names import MEASURES as MAP_MEASURES
+from rrr_utils.common.ranges import Range
 
 # What is asked of a zoo of models: the rank correlation of a predictor with an outcome; the same given test accuracy;
 # how much of the outcome is lost by picking the model that the predictor ranks first; the area under the ROC curve of
@@ -47,9 +50,10 @@ class Hypothesis:
     over: str = "groups"
     against: str = ""
     expected: str = "above"
-    margin: float = 0.0
+    margin: Annotated[float, Range(-1_000, 1_000)] = 0.0
 
     def __post_init__(self) -> None:
+        ranges.check(self)
         one_of("statistic", self.statistic, STATISTICS)
         one_of("outcome", self.outcome, OUTCOMES)
         one_of("over", self.over, OVER)

@@ -1,11 +1,12 @@
 """What an analysis by a zoo of models may be told."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from rrr_utils.analyses import options
-from rrr_utils.common.choices import at_least, several
+from rrr_utils.common.choices import several
 from rrr_utils.common.names import TRAINED_ON
+from rrr_utils.common.ranges import Epochs, Images, Range, Share
 
 # Images as they are or changed; or as they are, with a remedy's penalty on what explanations show.
 KINDS = (*TRAINED_ON, "right-reasons", "cam-energy")
@@ -24,24 +25,21 @@ class Options(options.Options):
     notebook: ClassVar[str] = "10-zoo"
     opens_data: ClassVar[bool] = True
 
-    ties: tuple[float, ...] = (0.5, 1.0)
+    ties: tuple[Share, ...] = (0.5, 1.0)
     kinds: tuple[str, ...] = TRAINED_ON
-    training_images: tuple[int, ...] = ()
-    checkpoints: tuple[int, ...] = ()
-    steps: int = 8
+    training_images: tuple[Images, ...] = ()
+    checkpoints: tuple[Epochs, ...] = ()
+    steps: Annotated[int, Range(2, 10_000)] = 8
 
     def __post_init__(self) -> None:
-        at_least("steps", self.steps, 2)
-        if not self.ties or not all(0 <= tie <= 1 for tie in self.ties):
-            raise ValueError(f"`ties` must be a list of probabilities from 0 to 1, but {list(self.ties)} was passed.")
+        super().__post_init__()
+        if not self.ties:
+            raise ValueError("`ties` must be a list of probabilities from 0 to 1, but it is empty.")
         several("kinds", self.kinds, KINDS)
         for name in ("ties", "training_images", "checkpoints"):
             values = getattr(self, name)
             if len(set(values)) < len(values):
                 raise ValueError(f"`{name}` must not repeat a value, but {list(values)} was passed.")
-        for name in ("training_images", "checkpoints"):
-            if min(getattr(self, name), default=1) < 1:
-                raise ValueError(f"`{name}` must be at least 1, but {list(getattr(self, name))} was passed.")
 
     @property
     def afresh(self) -> bool:
