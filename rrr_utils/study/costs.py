@@ -87,6 +87,11 @@ class Cost:
     disk: int = 1_000_000
     shared: int = 0
 
+    def part(self, share: float) -> "Cost":
+        """Return the cost of a share of this work, for which what is shared has to be there all the same."""
+        counts = (round(share * each) for each in (self.passes, self.training_images))
+        return Cost(*counts, share * self.seconds, round(share * self.disk), self.shared)
+
     def expected(self, factor: float) -> float:
         """Return the seconds of a notebook with this work where work takes ``factor`` times the reference's time."""
         return NOTEBOOK_SECONDS + self.seconds * factor

@@ -125,8 +125,10 @@ def narrowed(job: Job, left: Sequence[str]) -> Job:
     if job.kind not in BY_SEED or tuple(left) in ((), units(job)):
         return job
     others = tuple(f"seed-{seed}/" for seed in units(job) if seed not in left)
+    share = len(left) / len(units(job))
     return replace(
         job,
+        estimate=lambda: job.cost.part(share),
         parameters={**job.parameters, "seeds": [int(seed) for seed in left]},
         outputs=tuple(name for name in job.outputs if not name.startswith(others)),
     )

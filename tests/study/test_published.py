@@ -201,6 +201,8 @@ def test_a_part_has_its_seeds_and_what_it_needs(project: Path) -> None:
     ]
     assert {job.parameters.get("seeds", [1])[0] for job in found.values()} == {1}
     assert "seed-0/training" not in found[f"{DENSE}/02-fine-tuning"].outputs
+    both = {job.name: job.cost for job in jobs.of(whole)}
+    assert found[f"{DENSE}/03-scoring"].cost.passes * 2 == both[f"{DENSE}/03-scoring"].passes
     assert agenda.Part(only=("head/masked/02",)).of(jobs.of(whole)) == jobs.of(whole)[:2]
     for part in (agenda.Part(only=("nothing",)), agenda.Part(only=("03-scoring",), seeds=(7,))):
         with pytest.raises(ValueError, match=r"No job has .* in its name"):

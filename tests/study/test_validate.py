@@ -103,11 +103,13 @@ def test_a_name_that_fits_nothing_is_said_with_those_that_there_are():
 def test_a_published_table_that_was_changed_stops_it_before_anything_is_computed(tmp_path, monkeypatch):
     """One letter in a published CSV: the file is named, with the way back."""
     monkeypatch.setenv("RRR_ROOT", str(tmp_path))
-    table = tmp_path / "data" / "results" / "cpu" / "scores.csv"
+    table = tmp_path / "data" / "results" / "cpu-unaugmented" / "scores.csv"
     files.write_text(table, "network,mean\nvgg16,0.61\n")
-    checksums.record(tmp_path / "data" / "results", "cpu")
+    checksums.record(tmp_path / "data" / "results", "cpu-unaugmented")
     monkeypatch.setattr(validate, "_run", lambda *_: (0, {}))
     assert validate.compare() == 0
     files.write_text(table, "network,mean\nvgg16,0.71\n")
-    with pytest.raises(ValueError, match=r"(?s)1 of the published .*cpu/scores\.csv is not the file .*git checkout"):
+    with pytest.raises(
+        ValueError, match=r"(?s)1 of the published .*cpu-unaugmented/scores\.csv is not the file .*git checkout"
+    ):
         validate.compare()

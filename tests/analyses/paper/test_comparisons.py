@@ -255,7 +255,7 @@ def test_tables_without_a_comparison_leave_every_claim_not_run():
     assert set(found["verdict"]) == {claims.NOT_RUN}
 
 
-@pytest.mark.parametrize("name", ["cpu", "gpu"])
+@pytest.mark.parametrize("name", ["cpu-unaugmented", "gpu-unaugmented"])
 def test_the_published_answers_are_those_behind_the_published_accuracies(name):
     """Counted over the images, they give each accuracy in front of the original backgrounds to the image."""
     folder = paths.root() / "data" / "results" / name
