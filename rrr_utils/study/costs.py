@@ -89,8 +89,8 @@ class Cost:
 
     def part(self, share: float) -> "Cost":
         """Return the cost of a share of this work, for which what is shared has to be there all the same."""
-        counts = (round(share * each) for each in (self.passes, self.training_images))
-        return Cost(*counts, share * self.seconds, round(share * self.disk), self.shared)
+        passes, images = round(share * self.passes), round(share * self.training_images)
+        return Cost(passes, images, share * self.seconds, round(share * self.disk), self.shared)
 
     def expected(self, factor: float) -> float:
         """Return the seconds of a notebook with this work where work takes ``factor`` times the reference's time."""
