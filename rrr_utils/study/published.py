@@ -20,6 +20,8 @@ from rrr_utils.study.jobs import Job
 BY_SEED = ("head", "fine-tuning", "scoring")
 READ_WHOLE = ("masking", "head", "fine-tuning")
 STAMPS = "stamps"
+# What publishing writes, in the project's folder.
+_PUBLISHED = ("data/results", "book/published")
 # What stands for the seeds of a job that has its tables for itself.
 WHOLE = "all"
 
@@ -149,11 +151,15 @@ def check() -> None:
 
 
 def commit() -> str:
-    """Return the commit of the project's folder, with a word if it was changed since; "" outside a repository."""
+    """Return the commit of the project's folder, with a word if it was changed since; "" outside a repository.
+
+    What publishing itself changes does not count, so that a study can be published part by part.
+    """
+    changed = ["status", "--porcelain", "--untracked-files=no", "--", ".", *(f":!{name}" for name in _PUBLISHED)]
     try:
         told = [
             subprocess.run(["git", *asked], cwd=paths.root(), capture_output=True, text=True, check=True)
-            for asked in (("rev-parse", "HEAD"), ("status", "--porcelain", "--untracked-files=no"))
+            for asked in (["rev-parse", "HEAD"], changed)
         ]
     except (OSError, subprocess.CalledProcessError):
         return ""

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import pandas as pd
@@ -240,3 +241,21 @@ def test_a_study_is_made_and_published_seed_by_seed(tmp_path: Path) -> None:
     made = (tmp_path / "runs/computed.txt").read_text().split()
     assert len(made) == len(set(made) - {"04-figures"}) + made.count("04-figures")
     assert {name.split("/")[5] for name in made if "/" in name} == {"seed-0", "seed-1"}
+
+
+def test_a_change_is_told_but_not_that_of_publishing_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second part of a study is published at the same commit as the first; a changed file of code is told."""
+    monkeypatch.setenv("RRR_ROOT", str(tmp_path))
+    for name in ("pyproject.toml", "code.py", "data/results/SHA256SUMS", "book/published/a.ipynb"):
+        files.write_text(tmp_path / name, name)
+    assert published.commit() == ""
+    author = ["-c", "user.name=a", "-c", "user.email=a@b"]
+    for command in (["init", "-q"], ["add", "-A"], [*author, "commit", "-q", "-m", "all"]):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    at = published.commit()
+    assert len(at) == 40
+    for name in ("data/results/SHA256SUMS", "book/published/a.ipynb", "data/results/new.csv"):
+        files.write_text(tmp_path / name, "changed")
+    assert published.commit() == at
+    files.write_text(tmp_path / "code.py", "changed")
+    assert published.commit() == f"{at} with changes"
