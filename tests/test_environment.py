@@ -186,6 +186,22 @@ def test_make_hands_on_a_study_in_either_form_and_refuses_no_threads() -> None:
         assert f"THREADS must be a whole number of at least 1, but is '{threads}'" in refused.stderr
 
 
+@pytest.mark.parametrize(("home", "beside"), [("/proc/nowhere", True), ("home", False)])
+def test_a_home_that_cannot_be_written_does_not_make_the_set_up_slow(tmp_path: Path, home: str, beside: bool) -> None:
+    """uv then keeps what it fetches beside the environment; else it would fail, and pip take its place."""
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\necho "$@ in ${UV_CACHE_DIR:-its own}" >> called.txt\n')
+    python.chmod(0o755)
+    (tmp_path / "requirements.lock").touch()
+    kept = {name: value for name, value in os.environ.items() if name not in ("UV_CACHE_DIR", "XDG_CACHE_HOME")}
+    script = ["sh", str(PROJECT / "workflow" / "setup.sh")]
+    subprocess.run(script, cwd=tmp_path, env={**kept, "HOME": str(tmp_path / home)}, check=True, capture_output=True)
+    called = (tmp_path / "called.txt").read_text().splitlines()
+    (synced,) = [line for line in called if "uv pip sync" in line]
+    assert synced.endswith(f"in {tmp_path / '.venv' / '.uv-cache'}" if beside else "in its own")
+
+
 def test_the_package_is_found_from_anywhere(tmp_path: Path) -> None:
     """Installed as it lies here: imported from another folder, it is this project's, and finds its root."""
     code = "import rrr_utils.common.paths as p; print(p.root()); print(p.runs())"

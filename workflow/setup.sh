@@ -26,7 +26,17 @@ pip_settings() {
     export UV_INDEX_STRATEGY=unsafe-best-match
 }
 
+# uv keeps what it has fetched in the home; where that cannot be written, beside what it installs.
+writable_cache() {
+    cache=${UV_CACHE_DIR:-${XDG_CACHE_HOME:-${HOME:-/nowhere}/.cache}/uv}
+    if ! mkdir -p "$cache" 2>/dev/null || [ ! -w "$cache" ]; then
+        UV_CACHE_DIR=$PWD/.venv/.uv-cache
+        export UV_CACHE_DIR
+    fi
+}
+
 bin=.venv/bin/python
+writable_cache
 if [ "${1:-}" = lock ]; then
     pip_settings
     exec "$bin" -m uv pip compile requirements.in --universal --python-version 3.11 --generate-hashes --no-header \

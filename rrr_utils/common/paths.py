@@ -31,6 +31,21 @@ def shared_arrays(study: str) -> Path:
     return runs() / study / ".shared"
 
 
+def run_of(study: str) -> Path:
+    """Return the folder of the runs of ``study``, made if need be; ``OSError`` if nothing can be written there."""
+    folder = runs() / study
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError("it is read-only")
+    except OSError as error:
+        raise OSError(
+            f"Nothing can be written to {folder} ({error.strerror or error}). Let RRR_RUNS name a folder of yours: "
+            "runs go there."
+        ) from error
+    return folder
+
+
 def results(study: str) -> Path:
     """Return the folder of the published tables of ``study``, ``data/results/<study>`` in the project."""
     return root() / "data" / "results" / study

@@ -10,7 +10,8 @@ from typing import Any
 from rrr_utils.common import progress
 from rrr_utils.study import costs, jobs, worker
 
-EVERY = 15.0  # seconds between two lines where there is no terminal
+# Seconds between two lines where there is no terminal: from the first to the second number, a fifth more each time.
+EVERY, SELDOM = 15.0, 600.0
 
 
 class Display:
@@ -22,7 +23,8 @@ class Display:
         self.terminal = sys.stdout.isatty()
         self.ended: dict[str, float] = {}
         self.drawn = 0
-        self.shown = 0.0
+        self.shown, self.pause = -EVERY, EVERY
+        self.said: tuple[int, str] | None = None
 
     def show(self) -> None:
         """Print the jobs that have ended since the last call, and how far the running ones are."""
@@ -42,10 +44,11 @@ class Display:
         head = f"{len(self.ended)} of {len(self.left)} done, about {duration(left)} left"
         if self.terminal:
             self._draw([f"  {head}", *(f"  {self._line(job, running)}" for job in self.left if job.name in running)])
-        elif time.monotonic() - self.shown >= EVERY:
-            self.shown = time.monotonic()
+        elif time.monotonic() - self.shown >= self.pause:
             words = "; ".join(self._words(job) for job in self.left if job.name in running)
-            print(f"{time.strftime('%H:%M:%S')}  {head}{'; running: ' + words if words else ''}", flush=True)
+            if (said := (len(self.ended), words)) != self.said:
+                self.said, self.shown, self.pause = said, time.monotonic(), min(1.2 * self.pause, SELDOM)
+                print(f"{time.strftime('%H:%M:%S')}  {head}{'; running: ' + words if words else ''}", flush=True)
 
     def end(self) -> None:
         """Print what ended last and take the bars away."""

@@ -44,7 +44,7 @@ def run(
     asked = study_file.load(path)
     if not (WORKFLOW / "Snakefile").is_file():
         raise FileNotFoundError(f"There is no {WORKFLOW / 'Snakefile'}. A study is run in a clone of the project.")
-    folder, known = paths.runs() / asked.name, _profile(profile)
+    folder, known = paths.run_of(asked.name), _profile(profile)
     with files.exclusive_lock(folder / ".lock", f"Study {asked.name}"):
         code = _run(asked, part, path.resolve(), folder, slots, threads, known)
         if code == 0 and part == agenda.WHOLE:  # no training is left that could use them

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rrr_utils.common import files
 from rrr_utils.common.choices import nearest
 from rrr_utils.common.extras import needed
-from rrr_utils.study import executed_notebook, stamps
+from rrr_utils.study import executed_notebook, idle_cells, stamps
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -44,7 +44,8 @@ def run(
     ValueError
         If a parameter is not in the notebook's `parameters` cell. Nothing is run and nothing is deleted.
     NotebookFailed
-        If a cell fails or the kernel dies. ``<name>.failed.ipynb`` beside ``output`` keeps the outputs up to there.
+        If a cell fails, is silent and idle for longer than ``$RRR_CELL_TIMEOUT`` seconds, or the kernel dies.
+        ``<name>.failed.ipynb`` beside ``output`` keeps the outputs up to there.
     FileNotFoundError
         If the notebook ran to its end without writing an output that it promised.
     OSError
@@ -88,17 +89,21 @@ def execute(notebook: Path, output: Path, parameters: Mapping[str, Any]) -> "Not
 
     running = output.with_name(f".{output.stem}.running.ipynb")
     source = nbformat.read(notebook, as_version=4)
+    watch = idle_cells.Watch(idle_cells.limit())
     try:
-        result = papermill.execute_notebook(
-            source,
-            running,
-            parameters=dict(parameters),
-            cwd=notebook.parent,
-            progress_bar=False,
-            log_output=False,
-            # Four seconds by default, which a busy machine exceeds.
-            iopub_timeout=120,
-        )
+        with watch.running():
+            result = papermill.execute_notebook(
+                source,
+                running,
+                parameters=dict(parameters),
+                cwd=notebook.parent,
+                progress_bar=False,
+                log_output=False,
+                stdout_file=watch,
+                stderr_file=watch,
+                # Four seconds by default, which a busy machine exceeds.
+                iopub_timeout=120,
+            )
         skipped = [
             cell.source
             for cell in result.cells
@@ -113,7 +118,7 @@ def execute(notebook: Path, output: Path, parameters: Mapping[str, Any]) -> "Not
         failed = output.with_name(f"{output.stem}.failed.ipynb")
         if running.exists():
             running.replace(failed)
-        raise NotebookFailed(_explain(notebook, source, failed, error)) from error
+        raise NotebookFailed(_explain(notebook, source, failed, error, watch)) from error
     finally:
         running.unlink(missing_ok=True)
 
@@ -173,19 +178,33 @@ def _like(value: Any, default: Any) -> bool:
     return isinstance(value, Mapping if isinstance(default, dict) else type(default))
 
 
-def _explain(notebook: Path, source: "NotebookNode", failed: Path, error: Exception) -> str:
+def _explain(notebook: Path, source: "NotebookNode", failed: Path, error: Exception, watch: idle_cells.Watch) -> str:
     """Return a message that names the notebook, the cell with its number in the template, its source and the error."""
     kept = f"Its outputs up to there: {failed}. Correct the cause and run the same command again."
-    code = getattr(error, "source", None)
+    code, what = getattr(error, "source", None), f"{getattr(error, 'ename', '')}: {getattr(error, 'evalue', '')}"
+    if "DeadKernel" in type(error).__name__:
+        code, what = _last_started(failed), "Its kernel died; often the memory was full: run with fewer JOBS."
+        if watch.stopped:
+            what = (
+                f"It neither worked nor said anything for {watch.seconds:.0f} s and was stopped. If that was right, "
+                "set RRR_CELL_TIMEOUT to more seconds, or to 0 for no limit."
+            )
     if code is None:
-        died = "DeadKernel" in type(error).__name__
-        why = "its kernel died; often the memory was full: run with fewer JOBS" if died else str(error) or repr(error)
-        return f"{notebook.name} failed: {why}. {kept}"
+        return f"{notebook.name} failed: {str(error) or repr(error)}. {kept}"
     cells = [cell.source for cell in source.cells]
     place = f"cell {cells.index(code)}" if code in cells else "the cell of its parameters"
     shown = "\n".join(f"    {line}" for line in code.splitlines())
-    what = f"{getattr(error, 'ename', '')}: {getattr(error, 'evalue', '')}"
     return f"{notebook.name} failed in {place}:\n{shown}\n{what}\n{kept}"
+
+
+def _last_started(failed: Path) -> str:
+    """Return the source of the cell that ran when the kernel ended, as papermill noted it."""
+    try:
+        cells = files.read_json(failed)["cells"]
+        started = [cell for cell in cells if cell["metadata"].get("papermill", {}).get("start_time")]
+        return "".join(started[-1]["source"])
+    except (OSError, ValueError, KeyError, IndexError, TypeError):
+        return ""
 
 
 def _same(begun: Path, made_of: Mapping[str, Any]) -> bool:

@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     began = time.time()
     try:
         plan = study_file.load(chosen.study)
-        every, folder, results = jobs.of(plan), paths.runs() / plan.name, paths.results(plan.name)
+        every, folder, results = jobs.of(plan), paths.run_of(plan.name), paths.results(plan.name)
         job = agenda.asked(jobs.find(every, chosen.job), folder)
         _die_with_parents()
         environment(now_file(folder, job))

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import tiny_study
 
-from rrr_utils.study import run_notebook, stamps, worker
+from rrr_utils.study import launch, run_notebook, stamps, worker
 
 
 @pytest.fixture
@@ -37,3 +37,16 @@ def test_a_job_whose_needs_are_not_done_names_them(study: Path, capsys: pytest.C
     assert worker.main([str(study), "first/small/head/masked/02-fine-tuning"]) == 1
     assert "first/01-masking" in capsys.readouterr().err
     assert not list(study.parents[1].rglob("*.stamp.json"))
+
+
+@pytest.mark.parametrize("place", ["/proc/nowhere", "a-file"])
+def test_runs_that_cannot_be_written_say_what_to_do(
+    study: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], place: str
+) -> None:
+    """A folder that nobody can make, and a file in its place; a study says so before it starts a job."""
+    (study.parent / "a-file").touch()
+    monkeypatch.setenv("RRR_RUNS", str(study.parent / place))
+    assert worker.main([str(study), "first/01-masking"]) == 1
+    assert "Let RRR_RUNS name a folder of yours" in capsys.readouterr().err
+    with pytest.raises(OSError, match="Let RRR_RUNS name a folder of yours"):
+        launch.run(study)
