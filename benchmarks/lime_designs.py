@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rrr_utils.common import files, seeds
+from rrr_utils.common import files, seeds, spreadsheets
 from rrr_utils.engine import passes as engine
 from rrr_utils.explainers import designs, lime
 
@@ -112,7 +112,7 @@ def main() -> None:
                 lime_logits.ask(subject)
     found = pd.concat([summary(errors(subject), subject) for subject in lime_logits.SUBJECTS], ignore_index=True)
     for name, table in (("lime_designs", found), ("lime_recommended", recommended(found))):
-        files.write_text(RESULTS / f"{name}.csv", table.to_csv(index=False, float_format="%.5f"))
+        files.write_text(RESULTS / f"{name}.csv", spreadsheets.csv(table, 5))
         print(f"Written: benchmarks/results/{name}.csv")
 
 

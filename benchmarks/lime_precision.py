@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from rrr_utils import metric
-from rrr_utils.common import files, paths, progress
+from rrr_utils.common import files, paths, progress, spreadsheets
 from rrr_utils.engine import passes as engine
 from rrr_utils.explainers import LIME
 from rrr_utils.scoring import scores as scoring
@@ -64,7 +64,7 @@ def compare(asked: dict, short: LIME, seed: int, images: int, file: Path = FILE)
             score = float(metric.score(data.masks[[place]], relevance[None])[0])
             row = {"image": name, "epoch": epoch, "float32": score, "bfloat16": float(known[name, epoch])}
             rows.append(about | row)
-        files.write_text(file, pd.DataFrame(rows).to_csv(index=False, float_format="%.6f"))
+        files.write_text(file, spreadsheets.csv(pd.DataFrame(rows)))
     print(f"{time.perf_counter() - start:.0f} s. Written: benchmarks/results/{file.name}")
     return pd.DataFrame(rows)
 

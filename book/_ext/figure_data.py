@@ -15,6 +15,8 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
+from rrr_utils.common import spreadsheets
+
 FOLDER = "_downloads/figures"
 
 
@@ -101,7 +103,7 @@ def _csv(html: str) -> str:
     heads = max(1, len(table.thead.find_all("tr")) if table.thead else 1)
     head = [" ".join(filter(None, dict.fromkeys(column))) for column in zip(*lines[:heads])]
     stream = io.StringIO()
-    csv.writer(stream, lineterminator="\n").writerows([head, *lines[heads:]])
+    csv.writer(stream, lineterminator="\n").writerows([*map(spreadsheets.cell, line)] for line in [head, *lines[heads:]])
     return stream.getvalue()
 
 

@@ -7,8 +7,10 @@ import shutil
 import ssl
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -30,6 +32,23 @@ class WrongHash(ValueError):
     """A file whose bytes are not the published ones; the message names the file, the expected and the actual hash."""
 
 
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows a server to another address, but neither to another kind of server nor out of an encrypted connection."""
+
+    def redirect_request(self, req: urllib.request.Request, *args: Any) -> urllib.request.Request | None:
+        target = args[-1]
+        kinds = ("https",) if req.type == "https" else ("http", "https")
+        if urllib.parse.urlsplit(target).scheme not in kinds:
+            raise DownloadFailed(
+                f"{req.full_url} leads to {target}, but only {' and '.join(kinds)} are followed from there. Nothing "
+                "was fetched: is the address in data/sources.yaml still right?"
+            )
+        return super().redirect_request(req, *args)
+
+
+_OPENER = urllib.request.build_opener(_Redirects)
+
+
 def download(address: str, target: Path, check: str | None, size: int | None = None) -> None:
     """Fetch ``address`` to ``target``, showing a progress bar on a terminal.
 
@@ -43,8 +62,9 @@ def download(address: str, target: Path, check: str | None, size: int | None = N
     WrongHash
         If the bytes are not the expected ones; the download is deleted, ``target`` is not written.
     DownloadFailed
-        If the server refuses, the connection keeps breaking, the file is larger than expected, or the disk has too
-        little room for it. What has arrived stays in the ``.part`` for the next call, unless it is too large.
+        If the server refuses, or leads elsewhere than by http or https (from https: by https alone); if the connection
+        keeps breaking, the file is larger than expected, or the disk has too little room for it. What has arrived stays
+        in the ``.part`` for the next call, unless it is too large.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f"{target.name}.part")
@@ -104,7 +124,7 @@ def _continue(address: str, part: Path, size: int | None) -> None:
     if have:
         headers["Range"] = f"bytes={have}-"
     try:
-        response = urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=TIMEOUT)
+        response = _OPENER.open(urllib.request.Request(address, headers=headers), timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
         if error.code == 416 and have:
             return  # nothing comes after what is here; the hash decides

@@ -1,7 +1,9 @@
 """A saved Keras model loaded with suspicion: known by its content, nothing in it is executed."""
 
+import contextlib
 import io
 import json
+import math
 import re
 import tempfile
 import zipfile
@@ -48,16 +50,18 @@ def load(path: Path | str) -> keras.Model:
     Raises
     ------
     BadModel
-        For a folder, another format, weights without a model, a ``Lambda`` or ``TFSMLayer``, a layer of a class that
-        is not known here, a member that does not belong there, weights of more than 4 GiB, a damaged file.
+        For a folder or a pipe, another format, weights without a model, a ``Lambda`` or ``TFSMLayer``, a layer of a
+        class that is not known here, a member that does not belong there, weights of more than 4 GiB or of more than a
+        file of its size can hold, a damaged file.
     FileNotFoundError
         If there is no such file.
     """
     path = Path(path).expanduser()
     if not path.exists():
         raise FileNotFoundError(f"There is no model {path.resolve()}. Give the path of a file from `model.save(...)`.")
-    if path.is_dir():
-        raise BadModel(path, "it is a folder (a SavedModel?)", "Save the model again: model.save('model.keras').")
+    if not path.is_file():
+        kind = "a folder (a SavedModel?)" if path.is_dir() else "a pipe or a device, and no file"
+        raise BadModel(path, f"it is {kind}", "Save the model again: model.save('model.keras').")
     with path.open("rb") as stream:
         start = stream.read(8)
     if start[:4] == b"PK\x03\x04" and _is_pytorch(path):
@@ -84,7 +88,10 @@ def load(path: Path | str) -> keras.Model:
         named = Path(folder) / f"model{suffix}"  # Keras goes by the name
         named.symlink_to(path.resolve())
         try:
-            return keras.saving.load_model(named, compile=False, safe_mode=True)
+            with _no_larger(path):
+                return keras.saving.load_model(named, compile=False, safe_mode=True)
+        except BadModel:
+            raise
         except Exception as error:  # whatever a configuration can name may fail to be built
             foreign = re.search(r"Could not locate class '([^']+)'", str(error))
             raise BadModel(
@@ -105,6 +112,11 @@ def _is_pytorch(path: Path) -> bool:
         return False
 
 
+def _most(path: Path) -> int:
+    """Return how many bytes of numbers a file may stand for: Keras does not pack them, so there is room to spare."""
+    return 4 * path.stat().st_size + 32 * 2**20
+
+
 def _keras_config(path: Path) -> Any:
     try:
         with zipfile.ZipFile(path) as archive:
@@ -114,10 +126,8 @@ def _keras_config(path: Path) -> Any:
                 raise BadModel(
                     path, f"it holds {sorted(sizes)[:6]}, not exactly {sorted(_MEMBERS)}", "Save it with Keras 3."
                 )
-            if sizes["config.json"] > CONFIG_LIMIT or sizes["model.weights.h5"] > BYTE_LIMIT:
-                raise BadModel(
-                    path, f"it claims {sum(sizes.values()):,} bytes, more than are read", "Is it a classifier?"
-                )
+            _check_size(path, sizes["config.json"], CONFIG_LIMIT)
+            _check_size(path, sum(sizes.values()), min(_most(path), BYTE_LIMIT))
             config = archive.read("config.json")
             # In memory, as Keras itself reads it: where it is stored, it cannot be opened in place.
             with h5py.File(io.BytesIO(archive.read("model.weights.h5")), "r") as weights:
@@ -130,8 +140,7 @@ def _keras_config(path: Path) -> Any:
 
 
 def _hdf5_config(path: Path) -> Any:
-    if path.stat().st_size > BYTE_LIMIT:
-        raise BadModel(path, f"it has {path.stat().st_size:,} bytes, more than are read", "Is it a classifier?")
+    _check_size(path, path.stat().st_size, BYTE_LIMIT)
     try:
         with h5py.File(path, "r") as file:
             _check_numbers(path, file)
@@ -149,16 +158,56 @@ def _hdf5_config(path: Path) -> Any:
         raise BadModel(path, f"it is damaged ({error})", "Save the model again.") from error
 
 
-def _check_numbers(path: Path, group: h5py.Group) -> None:
-    """Refuse links and anything but numbers and names that lie in this very file."""
-    for name in group:
-        if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-            raise BadModel(path, f"{group.name}/{name} is a link to another place", "Save the model with Keras.")
-        entry = group[name]
-        if isinstance(entry, h5py.Group):
-            _check_numbers(path, entry)
-        elif entry.is_virtual or entry.external or entry.dtype.kind not in "fiubSO":
-            raise BadModel(path, f"{entry.name} holds no plain numbers", "Save the model with Keras.")
+def _check_size(path: Path, claimed: int, most: int) -> None:
+    if claimed > most:
+        raise BadModel(
+            path,
+            f"it stands for {claimed:,} bytes, more than the {most:,} that are read of a file of its size",
+            "Save the model again with Keras, which does not pack its numbers. Is it a classifier?",
+        )
+
+
+def _check_numbers(path: Path, file: h5py.File) -> None:
+    """Refuse links, anything but numbers and names that lie in this very file, and more numbers than it can hold.
+
+    Each group is opened once, however many names it has.
+    """
+    waiting, seen, claimed = [file["/"]], {h5py.h5o.get_info(file["/"].id).addr}, 0
+    while waiting:
+        group = waiting.pop()
+        for name in group:
+            if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+                raise BadModel(path, f"{group.name}/{name} is a link to another place", "Save the model with Keras.")
+            entry = group[name]
+            place = h5py.h5o.get_info(entry.id).addr
+            if place in seen:
+                continue
+            seen.add(place)
+            if isinstance(entry, h5py.Group):
+                waiting.append(entry)
+                continue
+            if entry.is_virtual or entry.external or entry.dtype.kind not in "fiubSO":
+                raise BadModel(path, f"{entry.name} holds no plain numbers", "Save the model with Keras.")
+            claimed += entry.nbytes
+            _check_size(path, claimed, _most(path))
+
+
+@contextlib.contextmanager
+def _no_larger(path: Path) -> Iterator[None]:
+    """Let layers make no more weights than the file can hold: a few letters can ask for any number of them."""
+    plain, made = keras.layers.Layer.add_weight, 0
+
+    def counted(layer: keras.layers.Layer, shape: Any = None, *args: Any, **options: Any) -> Any:
+        nonlocal made
+        made += 4 * math.prod(shape if isinstance(shape, list | tuple) else (shape or 1,))
+        _check_size(path, made, _most(path))
+        return plain(layer, shape, *args, **options)
+
+    keras.layers.Layer.add_weight = counted
+    try:
+        yield
+    finally:
+        keras.layers.Layer.add_weight = plain
 
 
 def _classes(config: Any) -> Iterator[str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from rrr_utils.common import files
+from rrr_utils.common import files, spreadsheets
 from rrr_utils.statistics.cohorts import COHORTS, FIXED, Ignored
 from rrr_utils.statistics.means import average
 from rrr_utils.statistics.proportions import accuracy_table, shift_table
@@ -46,6 +46,6 @@ def write_summary(tables: Mapping[str, pd.DataFrame], folder: Path | str) -> lis
     paths = []
     for name, table in tables.items():
         path = Path(folder) / f"{name}.csv"
-        files.write_text(path, table.to_csv(index=False, float_format="%.6f", lineterminator="\n"))
+        files.write_text(path, spreadsheets.csv(table))
         paths.append(path)
     return paths

@@ -41,6 +41,8 @@ def read(path: Path, kind: type) -> Any:
     Expected is UTF-8 of at most ``LARGEST_FILE`` bytes, ``MOST_VALUES`` values and ``DEEPEST`` levels once its aliases
     are followed. Tags that build objects are refused.
     """
+    if path.exists() and not path.is_file():
+        raise StudyError(f"{path} is a folder or a pipe; expected the file of a study.")
     try:
         with path.open("rb") as stream:
             content = stream.read(LARGEST_FILE + 1)

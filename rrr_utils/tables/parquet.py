@@ -53,7 +53,7 @@ def read(path: Path | str, name: str) -> pd.DataFrame:
     """
     one_of("name", name, SCHEMAS)
     path = Path(path)
-    if not path.exists():
+    if not path.is_file():
         raise FileNotFoundError(f"There is no table {path}. Run the notebook that writes it (see `make plan`).")
     if fault := checksums.fault(path):
         raise ValueError(

@@ -35,11 +35,16 @@ class Handler(BaseHTTPRequestHandler):
     """Serves ``server.content``; ``server.faults`` says what goes wrong, ``server.ranges`` what was asked for."""
 
     def do_GET(self):
-        content, faults = self.server.content[self.path], self.server.faults
+        content, faults = self.server.content.get(self.path, b""), self.server.faults
         asked = self.headers.get("Range")
         self.server.ranges.append(asked)
         if faults.get("status"):
             self.send_error(faults["status"])
+            return
+        if self.path in faults.get("moved", {}):
+            self.send_response(302)
+            self.send_header("Location", faults["moved"][self.path])
+            self.end_headers()
             return
         start = int(asked.removeprefix("bytes=").rstrip("-")) if asked and "no ranges" not in faults else 0
         if start >= len(content):
@@ -196,7 +201,7 @@ LOST.append(ssl.SSLError(ssl.SSL_ERROR_SSL, "record layer failure"))
 
 def breaking(monkeypatch, errors):
     """Make every answer's second reading raise the next of ``errors``, as long as there are any."""
-    plain = downloads.urllib.request.urlopen
+    plain = downloads._OPENER.open
 
     def opened(*arguments, **options):
         response = plain(*arguments, **options)
@@ -210,7 +215,7 @@ def breaking(monkeypatch, errors):
         monkeypatch.setattr(response, "read", read, raising=False)
         return response
 
-    monkeypatch.setattr(downloads.urllib.request, "urlopen", opened)
+    monkeypatch.setattr(downloads._OPENER, "open", opened)
 
 
 @pytest.mark.parametrize("error", LOST, ids=str)
@@ -643,3 +648,22 @@ def test_without_a_folder_it_goes_where_the_study_looks(tmp_path, monkeypatch):
         (tmp_path / "caltech101" / name).mkdir(parents=True)
     monkeypatch.setenv("RRR_DATA_DIR", str(tmp_path))
     assert sources.fetch("caltech101") == tmp_path / "caltech101"
+
+
+def test_a_server_that_leads_to_another_kind_of_server_is_not_followed(server, tmp_path):
+    """To another address of its own kind it is; nothing is left where it is not."""
+    server.faults["moved"] = {"/old.bin": f"{server.address}/file.bin", "/bad.bin": "ftp://127.0.0.1/file.bin"}
+    downloads.download(f"{server.address}/old.bin", tmp_path / "file.bin", sha256(CONTENT))
+    assert (tmp_path / "file.bin").read_bytes() == CONTENT
+    with pytest.raises(downloads.DownloadFailed, match=r"bad\.bin leads to ftp://.* but only http and https are"):
+        downloads.download(f"{server.address}/bad.bin", tmp_path / "other.bin", None)
+    assert [path.name for path in tmp_path.iterdir()] == ["file.bin"]
+
+
+def test_an_encrypted_connection_is_not_left(tmp_path):
+    """From https to http: anybody on the way could read and change what comes."""
+    asked = downloads.urllib.request.Request("https://example.org/file.bin")
+    follow = downloads._Redirects().redirect_request
+    with pytest.raises(downloads.DownloadFailed, match="only https are followed"):
+        follow(asked, None, 302, "Found", {}, "http://example.org/file.bin")
+    assert follow(asked, None, 302, "Found", {}, "https://other.org/file.bin").full_url == "https://other.org/file.bin"

@@ -1,7 +1,10 @@
 """Saved models: loaded by content, in safe mode, and refused with the reason and the remedy."""
 
 import json
+import os
+import resource
 import shutil
+import time
 import zipfile
 
 import h5py
@@ -112,3 +115,79 @@ def test_links_to_other_files_are_not_followed(folder, tmp_path):
     inside = repacked(folder / "model.keras", tmp_path / "linked.keras", {"model.weights.h5": linked.read_bytes()})
     with pytest.raises(saved_models.BadModel, match="link to another place"):
         saved_models.load(inside)
+
+
+def inside(path, change):
+    """Change an HDF5 model in place and return its path."""
+    with h5py.File(path, "r+") as file:
+        change(file)
+    return path
+
+
+def diamonds(file):
+    """Groups that hold the one below under two names: 2 ** 40 ways to the lowest, and one that holds itself."""
+    below = file.create_group("z0")
+    for number in range(1, 41):
+        group = file.create_group(f"z{number}")
+        group["a"] = group["b"] = below
+        below = group
+    below["again"] = below
+
+
+def claims(file):
+    """A kernel of 4 GB that was never written."""
+    file.create_dataset("kernel", shape=(32_000, 32_000), chunks=(1000, 1000), dtype="f4", compression="gzip")
+
+
+def claims_in_parts(file):
+    """The same in many kernels, each of which is small."""
+    for number in range(256):
+        file.create_dataset(f"kernel {number}", shape=(2000, 2000), chunks=(1000, 1000), dtype="f4", compression="gzip")
+
+
+def asks(file):
+    """A layer of 4 GB in the words of the configuration; nothing of it is in the file."""
+    config = file.attrs["model_config"]
+    file.attrs["model_config"] = config.replace('"units": 2', '"units": 10000000')
+
+
+@pytest.mark.parametrize("change", [diamonds, claims, claims_in_parts, asks], ids=lambda change: change.__name__)
+def test_small_files_take_little_time_and_memory(folder, tmp_path, change):
+    """Loaded, or refused, in a second and in 100 MB more."""
+    path = inside(shutil.copy(folder / "model.h5", tmp_path / "model.h5"), change)
+    before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+    if change is diamonds:
+        found = np.asarray(saved_models.load(path)(pictures()))
+        np.testing.assert_allclose(found, np.load(folder / "expected.npy"), atol=1e-6)
+    else:
+        with pytest.raises(saved_models.BadModel, match=r"more than the .* that are read of a file of its size"):
+            saved_models.load(path)
+    assert time.monotonic() - began < 20
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
+    assert saved_models.load(folder / "model.h5"), "what bounded the layers is gone again"
+
+
+def test_an_archive_of_zeros_is_not_unpacked(folder, tmp_path):
+    """What unpacks to a hundred times its size is refused by what the archive's list says."""
+    weights = zipfile.ZipFile(folder / "model.keras").read("model.weights.h5")
+    path = tmp_path / "large.keras"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as new:
+        for name in ("metadata.json", "config.json"):
+            new.writestr(name, zipfile.ZipFile(folder / "model.keras").read(name))
+        new.writestr("model.weights.h5", weights + bytes(100 * 2**20))
+    with pytest.raises(saved_models.BadModel, match=r"stands for 104,.*more than the"):
+        saved_models.load(path)
+    packed = tmp_path / "packed.keras"
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in ("metadata.json", "config.json", "model.weights.h5"):
+            new.writestr(name, zipfile.ZipFile(folder / "model.keras").read(name))
+    assert saved_models.load(packed), "packed by another program, and not more than that"
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    """Nothing ever comes out of it."""
+    os.mkfifo(tmp_path / "model.keras")
+    with pytest.raises(saved_models.BadModel, match="a pipe or a device"):
+        saved_models.load(tmp_path / "model.keras")
+    with pytest.raises(saved_models.BadModel, match="a pipe or a device"):
+        saved_models.load("/dev/zero")
