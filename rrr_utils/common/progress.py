@@ -32,9 +32,7 @@ def track(iterable: Iterable[Item], what: str, total: int | None = None) -> Iter
     level, _depth = _depth, _depth + 1
     try:
         if "RRR_PROGRESS" not in os.environ:
-            from tqdm import tqdm
-
-            yield from tqdm(iterable, desc=what, total=total or None, **_look(level))
+            yield from _tqdm()(iterable, desc=what, total=total or None, **_look(level))
             return
         _put(level, what, 0, total)
         for done, item in enumerate(iterable, start=1):
@@ -52,11 +50,9 @@ def report(done: int, total: int, what: str) -> None:
         _put(_depth, what, done, total)
         return
     if _bar is None or _bar.desc.rstrip(": ") != what or done < _bar.n:
-        from tqdm import tqdm
-
         if _bar is not None:
             _bar.close()
-        _bar = tqdm(desc=what, total=total, **_look(_depth))
+        _bar = _tqdm()(desc=what, total=total, **_look(_depth))
         if _bar.disable:
             _bar.desc = what
     _bar.update(done - _bar.n)
@@ -76,6 +72,13 @@ def read(path: Path | str) -> tuple[float, str]:
         return share, ", ".join(reversed(words))
     except (OSError, ValueError, KeyError, TypeError):
         return 0.0, ""
+
+
+def _tqdm() -> type:
+    """Return tqdm's bar without the thread that tqdm starts, and never ends, to watch over bars that stand still."""
+    from tqdm import tqdm  # here, since nothing is shown where RRR_PROGRESS is set
+
+    return type("Bar", (tqdm,), {"monitor_interval": 0})
 
 
 def _look(level: int) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """A model of one's own on images of one's own: everything is checked, then scored."""
 
+import contextlib
 import dataclasses
-from collections.abc import Mapping, Sequence
+import random
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,17 @@ from rrr_utils.tables import parquet
 STUDY = "own"
 
 
+@contextlib.contextmanager
+def _random_untouched() -> Iterator[None]:
+    """Put the state of Python's ``random`` back: Keras draws seeds from it for what it builds."""
+    state = random.getstate()
+    try:
+        yield
+    finally:
+        random.setstate(state)
+
+
+@_random_untouched()
 def examine(
     model: keras.Model | Path | str,
     images: Path | str,

@@ -1,14 +1,17 @@
 """A model of one's own: found to be wrong where it is, its doubtful answers first, and a report that stands alone."""
 
 import dataclasses
+import random
 import re
 import struct
+import threading
 from html.parser import HTMLParser
 
 import keras
 import numpy as np
 import pandas as pd
 import pytest
+import tqdm
 from PIL import Image
 
 import rrr_utils as rrr
@@ -540,3 +543,16 @@ def test_the_file_of_a_mask_network_is_asked_for_by_the_name_that_it_has_here(ex
         rrr.examine(
             example.model, example.images, "deeplab", objects={"cross": "cat", "disk": "dog"}, out=tmp_path / "out"
         )
+
+
+def test_nothing_of_the_process_is_changed(by_hand, tmp_path, monkeypatch):
+    """The state of Python's `random`, from which Keras draws seeds, and the threads are those of before."""
+    model = keras.Sequential([keras.Input((32, 32, 3)), layers.Conv2D(2, 3), layers.Dropout(0.5), layers.Flatten()])
+    model.add(layers.Dense(2, activation="softmax"))
+    model.save(tmp_path / "model.keras")
+    folder = by_hand.path.parent
+    monkeypatch.setattr(tqdm.tqdm, "monitor", None)  # as in a process without any bar
+    for each in (model, tmp_path / "model.keras"):
+        before = random.getstate(), set(threading.enumerate())
+        rrr.examine(each, folder / "images", folder / "masks", explainers=["occlusion"], out=tmp_path / "out")
+        assert (random.getstate(), set(threading.enumerate())) == before
