@@ -13,14 +13,21 @@ from typing import Any
 
 import numpy as np
 
+# What the operating system says where nothing more fits.
+FULL = {
+    errno.ENOSPC: "The disk is full",
+    errno.EDQUOT: "Your share of the disk is full",
+    errno.EFBIG: "The file would be larger than this shell or disk allows (`ulimit -f`)",
+}
+
 
 @contextlib.contextmanager
 def atomic(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; when the block ends well, flush it to disk and rename it.
 
     The temporary file keeps the suffix of ``path``, because libraries choose a format by it. If the block or
-    the flush fails, the temporary file is deleted and ``path`` is left as it was. A full disk raises an
-    ``OSError`` that names the file and says what to do.
+    the flush fails, the temporary file is deleted and ``path`` is left as it was. A full disk, or share of
+    it, raises an ``OSError`` that names the file and says what to do.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -35,10 +42,10 @@ def atomic(path: Path | str) -> Iterator[Path]:
         temporary.replace(path)
         _flush(path.parent)
     except OSError as error:
-        if error.errno == errno.ENOSPC:
+        if error.errno in FULL:
             raise OSError(
-                errno.ENOSPC,
-                f"The disk is full: {path} was not written and is as it was before. "
+                error.errno,
+                f"{FULL[error.errno]}: {path} was not written and is as it was before. "
                 f"Free some space on the disk of {path.parent} and run the same command again.",
             ) from error
         raise

@@ -14,6 +14,8 @@ from typing import Any
 
 from tqdm import tqdm
 
+from rrr_utils.common import files
+
 ATTEMPTS = 5
 PAUSE = 1.0  # seconds before the second attempt; doubled before each further one
 CHUNK = 2**20
@@ -84,7 +86,7 @@ def download(address: str, target: Path, check: str | None, size: int | None = N
         except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError, ssl.SSLError) as error:
             _pause(address, target, attempt, error)
         except OSError as error:
-            if error.errno == errno.ENOSPC:
+            if error.errno in files.FULL:
                 raise DownloadFailed(
                     f"The disk of {target.parent} is full. What has arrived of {address} is kept: free some space and "
                     "run the same command again."

@@ -1,6 +1,5 @@
 """A data set made ready: every image decoded, its object masked, both brought to the networks' sizes."""
 
-import errno
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -263,10 +262,10 @@ def _reserve(path: Path) -> None:
         try:
             os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)
         except OSError as error:
-            if error.errno != errno.ENOSPC:
+            if error.errno not in files.FULL:
                 return  # a file system that cannot; then as before
             raise OSError(
-                errno.ENOSPC,
+                error.errno,
                 f"The disk is full: the images take {path.stat().st_size / 1e9:.2f} GB there. Free some space, or let "
                 "RRR_RUNS name a folder on another disk, and run the same command again",
                 str(path),

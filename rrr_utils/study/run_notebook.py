@@ -2,7 +2,6 @@
 
 import ast
 import contextlib
-import errno
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -113,7 +112,7 @@ def execute(notebook: Path, output: Path, parameters: Mapping[str, Any]) -> "Not
             raise NotebookFailed(f"it stopped before its end. The first cell that did not run:\n{skipped[0]}\n")
         return result
     except Exception as error:
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        if isinstance(error, OSError) and error.errno in files.FULL:
             raise
         failed = output.with_name(f"{output.stem}.failed.ipynb")
         if running.exists():
@@ -226,10 +225,10 @@ def _full_disk_explained(output: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno != errno.ENOSPC or "run the same command again" in str(error):
+        if error.errno not in files.FULL or "run the same command again" in str(error):
             raise
         raise OSError(
-            errno.ENOSPC,
+            error.errno,
             f"The disk of {output.parent} is full: {output.name} is not done. "
             "Free some space and run the same command again.",
         ) from error

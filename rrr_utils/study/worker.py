@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import os
+import resource
 import socket
 import sys
 import threading
@@ -14,6 +15,7 @@ from typing import Any
 from rrr_utils.common import files, paths
 from rrr_utils.study import agenda, job_state, jobs, published, run_notebook, stamps, study_file
 
+OPEN_FILES = 256  # of a kernel with TensorFlow; 64 are too few
 # What the libraries below read to learn how many threads they may use.
 THREADS = (
     "RRR_THREADS",
@@ -39,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         every, folder, results = jobs.of(plan), paths.run_of(plan.name), paths.results(plan.name)
         job = agenda.asked(jobs.find(every, chosen.job), folder)
         _die_with_parents()
+        _open_files()
         environment(now_file(folder, job))
         state = state_file(folder, job)
         with _alone(folder / f"{job.name}.ipynb"):
@@ -72,6 +75,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _note(state, state="failed", message=str(error))
         print(error, file=sys.stderr)
         return 1
+
+
+def _open_files() -> None:
+    """Let this process and its kernel open as many files as they need, or raise ``RuntimeError`` with the remedy."""
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most != resource.RLIM_INFINITY and most < OPEN_FILES:
+        raise RuntimeError(
+            f"A job opens up to {OPEN_FILES} files at once, but {most} are allowed here. Allow more with "
+            f"`ulimit -n {OPEN_FILES}`, in a new shell where that is refused, and run the same command again."
+        )
+    if allowed != resource.RLIM_INFINITY and allowed < OPEN_FILES:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, most))
 
 
 def environment(progress: Path | None = None) -> None:

@@ -23,18 +23,19 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
     assert os.listdir(tmp_path) == ["table.txt"]
 
 
-def test_a_full_disk_is_named_with_its_remedy(tmp_path, monkeypatch):
-    """When the flush finds no space, the error names the file and the old file is kept."""
+@pytest.mark.parametrize(("number", "words"), [(errno.ENOSPC, "disk is full"), (errno.EDQUOT, "share of the disk")])
+def test_a_full_disk_is_named_with_its_remedy(tmp_path, monkeypatch, number, words):
+    """When the flush finds no space, or none for this user, the error names the file and the old file is kept."""
     path = tmp_path / "table.txt"
     files.write_text(path, "old")
 
     def full(descriptor):
-        raise OSError(errno.ENOSPC, "No space left on device")
+        raise OSError(number, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match=r"disk is full: .*table\.txt.*Free some space") as caught:
+    with pytest.raises(OSError, match=rf"{words}.*table\.txt.*Free some space") as caught:
         files.write_text(path, "new")
-    assert caught.value.errno == errno.ENOSPC
+    assert caught.value.errno == number
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["table.txt"]
 
@@ -48,6 +49,26 @@ def test_a_really_full_disk(tmp_path):
         stream.write("x" * 100_000)
         stream.flush()
     assert not target.exists()
+
+
+def test_a_limit_on_the_size_of_files(tmp_path):
+    """A table, an array and a text that do not fit under `ulimit -f`: each is named, and what was there stays."""
+    code = (
+        "import resource, sys; import numpy as np, pandas as pd; from rrr_utils.common import files\n"
+        "from rrr_utils.tables import parquet\n"
+        "def save(name):\n    with files.atomic(name) as path:\n        np.savez(path, a=np.random.rand(9000))\n"
+        "rows = pd.DataFrame({'epoch': range(9000), 'loss': np.random.rand(9000), 'accuracy': 0.5, 'seed': 0})\n"
+        "rows[['study', 'data', 'network', 'strategy', 'trained_on', 'split']] = 'any'\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))\n"
+        "for write in (lambda: parquet.write(rows, 'a.parquet', 'history'),\n"
+        "              lambda: files.write_text('b', 'b' * 99_999),\n"
+        "              lambda: save('c.npz')):\n"
+        "    try:\n        write()\n    except OSError as error:\n        print(error)"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    for line, name in zip(ran.stdout.splitlines(), ("a.parquet", "b", "c.npz"), strict=True):
+        assert f"(`ulimit -f`): {name} was not written and is as it was before" in line
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_same_value_gives_the_same_bytes(tmp_path):

@@ -1,5 +1,7 @@
 """The process of one job: what it computes before its notebook starts, and how it ends."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -50,3 +52,15 @@ def test_runs_that_cannot_be_written_say_what_to_do(
     assert "Let RRR_RUNS name a folder of yours" in capsys.readouterr().err
     with pytest.raises(OSError, match="Let RRR_RUNS name a folder of yours"):
         launch.run(study)
+
+
+def test_few_open_files_are_raised_or_refused_with_the_remedy() -> None:
+    """A shell that allows more than it gives is asked for it; of 64 no kernel with TensorFlow comes to its end."""
+    code = (
+        "import resource; from rrr_utils.study import worker; worker._open_files();"
+        "print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])"
+    )
+    for limit, words in (("-Sn 64", "256"), ("-n 64", "64 are allowed here. Allow more with `ulimit -n 256`")):
+        asked = ["bash", "-c", f'ulimit {limit}; "$@"', "bash", sys.executable, "-c", code]
+        ran = subprocess.run(asked, capture_output=True, text=True)
+        assert words in ran.stdout + ran.stderr
