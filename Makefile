@@ -39,7 +39,7 @@ TOO_LARGE = not vgg16 and not whole_passes
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help study test check test-backends plan book serve lab notebooks lint lock publish bench bench-quick bench-page bench-peers bench-designs bench-precision bench-intervals relatives recompute viewer validate venv clean
+.PHONY: help study test check test-backends plan book serve lab notebooks lint lock publish bench bench-quick bench-page bench-peers bench-designs bench-precision bench-intervals relatives torture bits recompute viewer validate venv clean
 
 help: ## this list
 	@echo "make study            run the study '$(STUDY)' and build its book; goes on where it was stopped"
@@ -124,6 +124,12 @@ bench-precision: $(READY) ## compare LIME's scores in bfloat16 with float32; nee
 
 bench-intervals: $(READY) ## simulate how often the intervals of the paper's claims hold the truth; ten minutes
 	$(BIN) benchmarks/interval_coverage.py
+
+torture: $(READY) ## kill the smoke study at random (COUNT=60, MINUTES=60), and compare what it ends with to the bit
+	@$(BIN) benchmarks/torture.py kills --count "$(or $(COUNT),60)" --minutes "$(or $(MINUTES),60)"
+
+bits: $(READY) ## change one bit of each kind of file that is read, cut, delete and exchange it, and list what was noticed
+	@$(BIN) benchmarks/torture.py bits
 
 lint: $(READY) ## style, types and what imports what
 	@echo "== Style, types and what imports what"
