@@ -23,7 +23,7 @@ from rrr_utils.statistics.crossed_effects import SeedVariance, components, estim
 from rrr_utils.tables import parquet as tables
 
 FILE = Path(__file__).resolve().parent / "results" / "interval_coverage.csv"
-STUDIES = ("cpu", "gpu")
+STUDIES = ("cpu-unaugmented", "gpu-unaugmented")
 Matrix = NDArray[np.float64]
 
 

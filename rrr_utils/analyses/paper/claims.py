@@ -97,14 +97,35 @@ def verdicts(table: pd.DataFrame, rules: Rules | None = None) -> pd.DataFrame:
     )
 
 
-def board(found: pd.DataFrame, rules: Rules | None = None) -> pd.DataFrame:
-    """Return the verdicts with a row a claim and a column a network, "small" beside a difference that is."""
+def said(found: pd.DataFrame) -> "pd.Series[str]":
+    """Return the verdicts in words, "(small)" beside a difference that is found and lies within the margin."""
+    small = found["small"] & found["verdict"].isin([SUPPORTED, CONTRADICTED]) & found["share"].isna()
+    return found["verdict"] + np.where(small, " (small)", "")
+
+
+def quoted(found: pd.DataFrame, rules: Rules | None = None) -> dict[str, str]:
+    """Return what a page quotes of the networks that count, by name and network, as ``masked--score_mobilenet-25``.
+
+    ``verdict_...`` is :func:`said`, ``why_...`` the differences that it rests on, from end to end, with the ends of
+    their intervals, images and seeds; empty where there are none.
+    """
     rules = rules or load()
-    said = found["verdict"] + np.where(
-        found["small"] & found["verdict"].isin([SUPPORTED, CONTRADICTED]), " (small)", ""
-    )
+    anchors = {claim.key: claim.anchor.removeprefix("claim-") for claim in rules.claims}
+    texts: dict[str, str] = {}
+    for row in found[found["counts"]].assign(said=said(found)).to_dict("records"):
+        name = f"{anchors[row['claim']]}_{row['network']}"
+        ends = dict.fromkeys(f"{row[end]:+.3f}" for end in ("least", "most"))
+        interval = "" if np.isnan(row["low"]) else f" ({row['low']:+.3f} to {row['high']:+.3f})"
+        why = f"{' to '.join(ends)}{interval}, {row['n']:.0f} images, {row['seeds']:.0f} seeds" if row["there"] else ""
+        texts |= {f"verdict_{name}": row["said"], f"why_{name}": why}
+    return texts
+
+
+def board(found: pd.DataFrame, rules: Rules | None = None) -> pd.DataFrame:
+    """Return the verdicts as :func:`said`, with a row a claim and a column a network."""
+    rules = rules or load()
     words = {claim.key: f'<a href="#{claim.anchor}">{claim.words}</a> ({claim.place})' for claim in rules.claims}
-    wide = found.assign(said=said).pivot(index="claim", columns="title", values="said").fillna("")
+    wide = found.assign(said=said(found)).pivot(index="claim", columns="title", values="said").fillna("")
     titles = [network.title for network in rules.networks if network.title in wide]
     wide = wide.loc[list(words), titles].rename(index=words)
     return wide.rename_axis(index="The paper says", columns=None)
@@ -119,10 +140,22 @@ def shown(table: pd.DataFrame, rules: Rules | None = None) -> pd.DataFrame:
         compared=table["a"] + " less " + table["b"],
         difference=in_words(table["difference"], table["low"], table["high"], 3),
         decides=table["primary"].map({True: "yes", False: ""}),
+        borrowed=table["borrowed"].eq(True).map({True: "yes", False: ""}),
     )
     names = {"n": "images", "seed_sd": "seed", "image_sd": "image", "p_holm": "p (Holm)"}
     names |= {"images_needed": "images needed", "seeds_needed": "seeds needed"}
-    columns = ["decides", "difference", "finding", "n", "seeds", "seed_sd", "image_sd", "p_holm", *list(names)[-2:]]
+    columns = [
+        "decides",
+        "difference",
+        "finding",
+        "n",
+        "seeds",
+        "seed_sd",
+        "borrowed",
+        "image_sd",
+        "p_holm",
+        *list(names)[-2:],
+    ]
     return told.set_index(["claim", "network", "compared", "what"])[columns].rename(columns=names).round(3)
 
 

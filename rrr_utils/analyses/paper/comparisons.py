@@ -123,7 +123,8 @@ def by_run(scores: pd.DataFrame, answers: pd.DataFrame) -> _Values:
     """Return scores and answers by run and outcome, with the columns ``value`` and ``counts``."""
     check_scores(scores)
     plain = scores[(scores["split"] == "test") & (scores["variant"] == "") & (scores["protocol"] == "ours")]
-    plain = plain.assign(outcome=plain["explainer"], value=plain["score"], counts=plain["correct"] & ~plain["zero_map"])
+    # The score of an empty map is missing, and leaves its image out of every comparison.
+    plain = plain.assign(outcome=plain["explainer"], value=plain["score"], counts=plain["correct"].astype(bool))
     need(answers, ["image", "correct"], "the answers table")
     if "background" in answers:
         answers = answers[answers["background"].fillna("original") == "original"]

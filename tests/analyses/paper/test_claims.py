@@ -238,9 +238,22 @@ def test_the_board_has_nine_lines_and_says_what_is_small():
     assert board.loc[board.index[0], "MobileNet 0.25 on Oxford-IIIT Pet"] == ""
 
 
+def test_what_a_page_quotes_of_the_networks_that_count():
+    """The verdict, and the numbers that it rests on: from end to end where there are several."""
+    rows = [row("late above dense", 0.01, 0.02, place=0), row("late above dense", 0.01, 0.05, place=1)]
+    texts = claims.quoted(claims.verdicts(claims.judged(pd.DataFrame([*rows, row("masked: score", 0.1, 0.2)]))))
+    assert texts["verdict_masked--score_mobilenet-25"] == "supported"
+    assert texts["why_masked--score_mobilenet-25"] == "+0.150 (+0.100 to +0.200), 100 images, 3 seeds"
+    late = "+0.015 to +0.030 (+0.010 to +0.050), 100 images, 3 seeds"
+    assert texts["why_late-above-dense_mobilenet-25"] == late
+    assert (texts["verdict_flat_vgg16-160"], texts["why_flat_vgg16-160"]) == ("not run", "")
+    assert len(texts) == 2 * 9 * 2
+
+
 def test_the_table_of_comparisons_as_it_is_read():
-    """A difference with its interval, the finding, and whether it decides."""
-    shown = claims.shown(claims.judged(pd.DataFrame([row("masked: score", 0.1, 0.2)])))
+    """A difference with its interval, the finding, whether it decides, and whether its seeds are another network's."""
+    shown = claims.shown(claims.judged(pd.DataFrame([row("masked: score", 0.1, 0.2, borrowed=True)])))
     ((claim, network, compared, what),) = shown.index
     assert (claim, network, compared, what) == ("masked: score", "MobileNet 0.25", "masked less original", "grad_cam")
-    assert shown.iloc[0][["decides", "difference", "finding"]].tolist() == ["yes", "0.150 (0.100 to 0.200)", S]
+    told = shown.iloc[0][["decides", "borrowed", "difference", "finding"]].tolist()
+    assert told == ["yes", "yes", "0.150 (0.100 to 0.200)", S]
