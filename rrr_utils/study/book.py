@@ -54,7 +54,9 @@ def committed() -> int:
 def build(source: Path, toc: Path, output: Path) -> int:
     """Build the book in ``source`` into ``output/_build/html``; every warning is an error, of which all are shown."""
     print(f"Building the book of {source}", flush=True)
-    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", "."]
+    # The API pages import TensorFlow, whose C++ writes to stderr unless it is imported quietly, before them.
+    start = "from rrr_utils.engine import start; start(); from jupyter_book.cli.main import main; main()"
+    command = [sys.executable, "-c", start, "build", "."]
     # Always all of it: a second, incremental build does not repeat the warnings of the first.
     command += ["--path-output", str(output), "--toc", str(toc), "--all", "-W", "-n", "--keep-going", "-q"]
     if subprocess.run(command, cwd=source).returncode != 0:

@@ -45,11 +45,11 @@ def empty(name: str) -> pd.DataFrame:
 def read(path: Path | str, name: str) -> pd.DataFrame:
     """Return the table ``name`` from a Parquet file as a data frame with the schema's columns, in its order.
 
-    What a table from before a column was added has there, :data:`rrr_utils.tables.schemas.ADDED` says.
+    What a table from before a column was added has there, ``schemas.ADDED`` says.
 
     Raises ``FileNotFoundError`` if there is no such file, ``ValueError`` if the file is torn or is another table, if a
     page of it has another checksum than was written, or if it is not the file that a list of published tables names,
-    see :func:`rrr_utils.common.checksums.fault`.
+    see ``rrr_utils.common.checksums``.
     """
     one_of("name", name, SCHEMAS)
     path = Path(path)

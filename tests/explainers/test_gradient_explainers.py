@@ -131,7 +131,7 @@ def test_what_they_cannot_do_is_refused(tiny_network):
             each(lambda pictures: np.zeros((len(pictures), 2)), images, np.array([0]))
     with pytest.raises(ValueError, match="no signed maps with channels='largest'"):
         SmoothGrad(channels="largest")(tiny_network, images, np.array([0]), signed=True)
-    with pytest.raises(ValueError, match="`steps` must be a whole number of at least 1"):
+    with pytest.raises(ValueError, match="`steps` must be a whole number from 1 to"):
         IntegratedGradients(steps=0)
     with pytest.raises(ValueError, match="`noise` must be a share"):
         SmoothGrad(noise=2)

@@ -364,8 +364,8 @@ def test_the_options_of_the_analysis():
         ({"epochs": 3}, "lacks"),
         ({"epoch": 3}, "Did you mean 'epochs'"),
         ({"epochs": 3, "optimizer": "sgd", "rate": 0.1, "batch": 8}, "`optimizer` must be one of"),
-        ({"epochs": 3, "optimizer": "adam", "rate": "1e-3", "batch": 8}, r"written like 1\.0e-3"),
-        ({"epochs": 0, "optimizer": "adam", "rate": 0.1, "batch": 8}, "at least 1"),
+        ({"epochs": 3, "optimizer": "adam", "rate": "1e-3", "batch": 8}, r"`training\.rate` must be a number from 0"),
+        ({"epochs": 0, "optimizer": "adam", "rate": 0.1, "batch": 8}, "whole number from 1 to"),
     ):
         with pytest.raises(ValueError, match=words):
             analyses.Analysis.of(**usual, training=training_of)

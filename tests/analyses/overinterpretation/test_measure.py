@@ -218,9 +218,9 @@ def test_impossible_options_are_refused():
     }
     assert analyses.Analysis.of(kind="reliability", **given).options.parameters() == {"mosaics": 20}
     for name, value, words in [
-        ("pixels", 0, "`pixels` must be at least 1"),
-        ("threshold", 1.0, "`threshold` must lie between 0 and 1"),
-        ("shares", (1.5,), "`shares` must be a list of shares between 0 and 1"),
+        ("pixels", 0, "`pixels` must be a whole number from 1 to"),
+        ("threshold", 1.0, "`threshold` must be a number from 0 to 1, and neither"),
+        ("shares", (1.5,), "`shares` must be a number from 0 to 1, and neither"),
         ("fills", ("grey",), "`fills` must be one of"),
         ("mosaics", 3, "`mosaics` belongs to analyses of kind 'reliability'"),
     ]:

@@ -318,7 +318,7 @@ def test_a_study_is_refused_that_compares_with_nothing():
         replace(entry.options, remedies=("cgc",))
     with pytest.raises(ValueError, match="Did you mean 'cgc'"):
         replace(entry.options, remedies=("plain", "cgcc"))
-    with pytest.raises(ValueError, match="above 0"):
+    with pytest.raises(ValueError, match="`factors` must be a number from 0 to 1,000,000, and neither, but 0"):
         replace(entry.options, factors=(0.0,))
     with pytest.raises(ValueError, match="`epoch` must be 12"):
         replace(plan, analyses=(replace(entry, epoch=11),))
