@@ -57,6 +57,7 @@ def unpack(archive: Path, folder: Path) -> None:
 @click.option("--objects", type=(str, str), multiple=True, metavar="CLASS OBJECT", help="What a class is to deeplab.")
 @click.option("--layer", help="What Grad-CAM reads.")
 @click.option("--size", type=click.IntRange(1), help="Side of the input in pixels, where the model leaves it open.")
+@click.option("--outputs", type=click.Choice(["logits", "probabilities"]), help="Where numbers do not tell it.")
 @click.option("--most", type=click.IntRange(1), help="At most so many images, balanced by class.")
 @click.option("--seed", type=int, help="Draws the images and what explainers disturb.")
 @click.option("--out", help="The folder for tables and report (default: triage).")

@@ -1,11 +1,14 @@
-"""Any Keras image classifier as a flat network: nested models inlined, a final softmax or sigmoid taken off."""
+"""Any Keras image classifier as a flat network of logits, which is held against the classifier itself."""
 
+import itertools
+from collections.abc import Iterable
 from typing import Any
 
 import keras
 import numpy as np
 
 from rrr_utils.engine.graph import node_of
+from rrr_utils.networks import output_layer, self_check
 from rrr_utils.networks.network import Network
 from rrr_utils.networks.preprocessing import NEUTRAL, Preprocess, mode_of
 
@@ -31,105 +34,119 @@ _SCALING = (keras.layers.Rescaling, keras.layers.Normalization, Preprocess)
 _ARITHMETIC = ("TrueDivide", "Divide", "Subtract", "Add", "Multiply", "GetItem")
 
 
-def adopt(model: keras.Model, preprocess: str | None = None, size: int | None = None) -> Network:
+def adopt(
+    model: keras.Model, preprocess: str | None = None, size: int | None = None, outputs: str | None = None
+) -> Network:
     """Return ``model`` as a flat :class:`~rrr_utils.networks.Network` that shares its layers and weights.
 
-    Nested backbones and ``Sequential`` models are inlined, to any depth. A final softmax is taken off, so that the
-    outputs are logits; a single output with a sigmoid of z becomes the two logits (-z/2, z/2). A model without a final
-    activation is taken to give logits already. ``model`` itself still works as before. A ``training=False`` with
-    which a nested model was called is forgotten: freeze its layers instead.
+    Nested backbones and ``Sequential`` models are inlined, to any depth; a layer whose name another one has is called
+    otherwise in the flat network. A subclassed model stays one layer. A final softmax is taken off where numbers show
+    that its softmax is what the model gives; probabilities of another origin become their logarithms. A single output
+    with a sigmoid of z becomes the two logits (-z/2, z/2). ``model`` itself still works as before. A
+    ``training=False`` with which a nested model was called is forgotten: freeze its layers instead.
+
+    On four images of noise the network's probabilities are those of ``model`` to 1e-4, with layers of half precision
+    to 1e-2, or it is refused.
 
     Parameters
     ----------
     model
-        A built Functional or Sequential classifier: one RGB image in, one row of classes out.
+        A Keras classifier: one RGB image in, one row of exclusive classes out.
     preprocess
-        What has to be done to raw RGB before ``model``: ``None`` (nothing: the model does it itself), ``"caffe"``,
-        ``"tf"`` or ``"torch"``, the modes of ``keras.applications``, or the name of one of its modules
-        (``"mobilenet"``).
+        What has to be done to raw RGB before ``model``: ``None`` (nothing: the model does it itself), ``"unit"``
+        (division by 255), ``"caffe"``, ``"tf"`` or ``"torch"``, the modes of ``keras.applications``, or the name of
+        one of its modules (``"mobilenet"``).
     size
         Side of the input in pixels; needed only where the model leaves it open.
+    outputs
+        What the model gives, ``"logits"`` or ``"probabilities"``; by default that is told by numbers: rows of
+        probabilities are not negative and sum to one.
 
     Its blocks are ``conv`` (up to the last convolution's activation, which Grad-CAM reads) and ``dense`` (behind
     it). A model without any convolution has ``grad_cam_layer`` "" and ``dense`` alone: LIME and Occlusion work on it.
     Where the model scales its input with layers of its own, the neutral colour is read from them; else it is black.
 
-    Raises ``ValueError`` with the remedy for a subclassed or unbuilt model, several inputs or outputs, an input that
-    is not square RGB, several independent sigmoids, or two layers of one name.
+    Raises ``ValueError`` with the remedy for an unbuilt model, several inputs or outputs, an input that is not square
+    RGB, outputs that are neither logits nor probabilities of exclusive classes, and a model that answers otherwise
+    than its graph of layers.
     """
-    preprocess = mode_of(preprocess)
+    preprocess = preprocess if preprocess == "unit" else mode_of(preprocess)
     side = _check(model, size)
     images = keras.Input((side, side, 3), name="images")
-    x = images if preprocess is None else Preprocess(preprocess, name="preprocess")(images)
-    flat = _build(images, _inline(model, x), model.name)
-    flat = _build(images, _logits(flat), model.name)
-    neutral = NEUTRAL[preprocess] if preprocess is not None else _neutral(flat)
-    grad_cam_layer = _last_features(flat)
-    return Network(
-        model.name, flat, side, flat.output.shape[-1], _blocks(flat, grad_cam_layer), grad_cam_layer, neutral
+    before = _preprocessing(preprocess)
+    x = images if before is None else before(images)
+    flattening = _Flattening(model, {"images"} if before is None else {"images", "preprocess"})
+    try:
+        whole = keras.tree.flatten(flattening.inline(model, x))
+    except Exception as error:  # a call of its own may ask for numbers where there are only shapes
+        raise ValueError(
+            f"{model.name!r} cannot be called on symbolic images ({str(error).strip()[:300]}). {self_check.AS_FUNCTION}"
+        ) from error
+    if len(whole) != 1 or len(whole[0].shape) != 2:
+        raise ValueError(
+            f"{model.name!r} gives {[tuple(each.shape) for each in whole]}; expected one row of classes (None, classes)"
+            ". Pool or flatten its output."
+        )
+    noise = self_check.noise(side)
+    own = self_check.answers(model, noise if before is None else before(noise))
+    flat = keras.Model(images, whole[0], name=model.name)
+    logits, given = output_layer.logits(flat, own, outputs, flattening.name_of)
+    flat = keras.Model(images, logits, name=model.name)
+    neutral = NEUTRAL[preprocess] if preprocess in NEUTRAL else _neutral(flat)
+    layer = _last_features(flat)
+    network = Network(
+        model.name, flat, side, logits.shape[-1], _blocks(flat, layer), layer, neutral, given, preprocess or ""
     )
+    self_check.hold(network, model, noise, "noise", own)
+    return network
 
 
-@keras.saving.register_keras_serializable("rrr_utils")
-class Linear(keras.layers.Layer):
-    """A Dense layer without its activation, on the same weights."""
-
-    def __init__(self, dense: keras.layers.Dense, **options: Any) -> None:
-        super().__init__(**options)
-        self.dense = dense
-
-    def call(self, x: Any) -> Any:
-        x = keras.ops.matmul(x, self.dense.kernel)
-        return x if self.dense.bias is None else x + self.dense.bias
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "dense": keras.saving.serialize_keras_object(self.dense)}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> "Linear":
-        return cls(keras.saving.deserialize_keras_object(config.pop("dense")), **config)
-
-
-@keras.saving.register_keras_serializable("rrr_utils")
-class TwoLogits(keras.layers.Layer):
-    """(N, 1) z, the logit of class 1 against class 0, becomes (N, 2): the logits (-z/2, z/2).
-
-    Of the same probabilities as (0, z); but a logit that never moves would have no relevance at all, and what speaks
-    for the first class is what speaks against the second.
-    """
-
-    def call(self, z: Any) -> Any:
-        return keras.ops.concatenate([-z / 2, z / 2], axis=-1)
+def _preprocessing(name: str | None) -> keras.layers.Layer | None:
+    if name is None:
+        return None
+    if name == "unit":
+        return keras.layers.Rescaling(1 / 255, name="preprocess")
+    return Preprocess(name, name="preprocess")
 
 
 def _check(model: keras.Model, size: int | None) -> int:
-    if not isinstance(model, keras.Sequential) and not _is_functional(model):
+    """Return the side of the images that ``model`` takes; raise ``ValueError`` where it takes or gives other things."""
+    name, seen = model.name, _is_seen(model)
+    if seen and (not model.built or not getattr(model, "inputs", None)):
+        raise ValueError(f"{name!r} has no input yet. Start it with keras.Input((size, size, 3)).")
+    if seen and len(model.inputs) != 1:
         raise ValueError(
-            f"{model.name!r} is a {type(model).__name__}, and only Functional and Sequential models can be adopted: "
-            f"the layers of a subclassed model cannot be seen. Rebuild it as keras.Model(inputs, outputs)."
+            f"{name!r} has {len(model.inputs)} inputs: {[tuple(each.shape) for each in model.inputs]}; expected one "
+            "image. Make one input of what the others get, here the same image: images = keras.Input((size, size, 3)); "
+            f"keras.Model(images, model([{', '.join(['images'] * len(model.inputs))}]))."
         )
-    if not model.built or not getattr(model, "inputs", None):
-        raise ValueError(f"{model.name!r} has no input yet. Start it with keras.Input((size, size, 3)).")
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
+    if seen and len(model.outputs) != 1:
         raise ValueError(
-            f"{model.name!r} has {len(model.inputs)} inputs and {len(model.outputs)} outputs; expected one image in "
-            f"and one row of classes out. Cut it: keras.Model(model.inputs[0], model.outputs[0])."
+            f"{name!r} has {len(model.outputs)} outputs; expected one row of classes. Choose one, here the first: "
+            "keras.Model(model.inputs, model.outputs[0])."
         )
-    shape, classes = model.inputs[0].shape, model.outputs[0].shape
-    if len(shape) != 4 or shape[-1] != 3:
+    shape = model.inputs[0].shape if getattr(model, "inputs", None) else _called_with(model)
+    if len(shape) == 4 and shape[-1] == 1:
         raise ValueError(
-            f"{model.name!r} takes {shape}; expected RGB images (None, size, size, 3). Put a layer in front that "
+            f"{name!r} takes {shape}, grey images; expected RGB images. Put the conversion in front: images = "
+            "keras.Input((size, size, 3)); keras.Model(images, model(keras.ops.image.rgb_to_grayscale(images)))."
+        )
+    if len(shape) != 4 or shape[-1] not in (3, None):
+        raise ValueError(
+            f"{name!r} takes {shape}; expected RGB images (None, size, size, 3). Put a layer in front that "
             f"turns RGB into what it takes."
         )
-    if len(classes) != 2:
-        raise ValueError(f"{model.name!r} gives {classes}; expected (None, classes). Pool or flatten its output.")
+    if seen and len(model.outputs[0].shape) != 2:
+        raise ValueError(
+            f"{name!r} gives {model.outputs[0].shape}; expected (None, classes). Pool or flatten its output."
+        )
     open_sides = [side for side in shape[1:3] if side is not None]
     if not open_sides and size is None:
-        raise ValueError(f"{model.name!r} leaves its input's size open. Say it: size=224.")
+        raise ValueError(f"{name!r} leaves its input's size open. Say it: size=224.")
     side = size if size is not None else open_sides[0]
     if any(other != side for other in open_sides):
         raise ValueError(
-            f"{model.name!r} takes images of {shape[1]} x {shape[2]}; expected a square"
+            f"{name!r} takes images of {shape[1]} x {shape[2]}; expected a square"
             + (f" of {size}, as `size` asks for. " if size is not None else ". ")
             + "Put layers in front that turn a square into what it takes: "
             "keras.Sequential([keras.Input((size, size, 3)), keras.layers.Resizing(height, width), model])."
@@ -137,58 +154,63 @@ def _check(model: keras.Model, size: int | None) -> int:
     return side
 
 
-def _is_functional(model: Any) -> bool:
-    return isinstance(model, keras.Model) and hasattr(model, "_nodes_by_depth")
+def _is_seen(layer: Any) -> bool:
+    """Whether ``layer`` is a model whose call is its graph of layers, and nothing of its own."""
+    call = getattr(type(layer).call, "__qualname__", "")
+    return isinstance(layer, keras.Model) and call in ("Functional.call", "Sequential.call")
 
 
-def _inline(model: keras.Model, x: Any) -> Any:
-    """Call every layer of ``model`` on the running tensor, so that no model is left inside another."""
-    if isinstance(model, keras.Sequential):
-        for layer in model.layers:
-            x = _call(layer, x)
-        return x
-    # Keras' own walk over the graph, on symbolic tensors. (`clone_model` would wrap the result in a model again.)
-    return model._run_through_graph(x, operation_fn=lambda layer: layer, call_fn=_call)
+def _called_with(model: keras.Model) -> tuple[int | None, ...]:
+    """Return the shape of the images on which a subclassed model was called first; open where it was not yet."""
+    shapes = [each for each in (getattr(model, "_build_shapes_dict", None) or {}).values() if isinstance(each, tuple)]
+    return shapes[0] if len(shapes) == 1 and len(shapes[0]) == 4 else (None, None, None, 3)
 
 
-def _call(layer: Any, *args: Any, **kwargs: Any) -> Any:
-    if isinstance(layer, keras.Sequential) or _is_functional(layer):
-        return _inline(layer, args[0])
-    return layer(*args, **kwargs)
+class _Flattening:
+    """Calls layers anew so that no model is left inside another, each under a name of its own."""
+
+    def __init__(self, model: keras.Model, own: Iterable[str]) -> None:
+        self.taken, self._last = {*own}, _last_operation(model)
+
+    def name_of(self, wanted: str) -> str:
+        """Return ``wanted``, or with a number where another layer has it, and take it."""
+        numbered = (f"{wanted}_{number}" for number in itertools.count(1))
+        name = next(each for each in itertools.chain([wanted], numbered) if each not in self.taken)
+        self.taken.add(name)
+        return name
+
+    def inline(self, model: keras.Model, x: Any) -> Any:
+        """Call every layer of ``model`` on the running tensor; a subclassed model is one layer."""
+        if isinstance(model, keras.Sequential) and _is_seen(model):
+            for layer in model.layers:
+                x = self._call(layer, x)
+            return x
+        if not _is_seen(model):
+            return self._call(model, x)
+        # Keras' own walk over the graph, on symbolic tensors. (`clone_model` would wrap the result in a model again.)
+        return model._run_through_graph(x, operation_fn=lambda layer: layer, call_fn=self._call)
+
+    def _call(self, layer: Any, *args: Any, **kwargs: Any) -> Any:
+        if _is_seen(layer):
+            return self.inline(layer, args[0])
+        # The last layer of a flat model is called "logits": no other one may be.
+        name = self.name_of(f"{layer.name}_1" if layer.name == "logits" and layer is not self._last else layer.name)
+        return (layer if name == layer.name else _twin(layer, name))(*args, **kwargs)
 
 
-def _build(images: Any, outputs: Any, name: str) -> keras.Model:
-    try:
-        return keras.Model(images, outputs, name=name)
-    except ValueError as error:
-        raise ValueError(
-            f"{name!r} cannot be made flat: {error} Layers of nested models need names of their own: give `name=` to "
-            f"those that clash."
-        ) from error
+def _last_operation(model: Any) -> Any:
+    """Return the operation that makes a model's output, of nested models the innermost."""
+    while _is_seen(model) and model.outputs:
+        model = model.outputs[0]._keras_history.operation
+    return model
 
 
-def _logits(flat: keras.Model) -> Any:
-    """Return the tensor of logits behind ``flat``, named by its last layer."""
-    last = flat.output._keras_history.operation
-    x, activation = flat.output, getattr(last, "activation", None)
-    before = node_of(flat, last).input_tensors[0]
-    if isinstance(last, keras.layers.Softmax):
-        x, activation = before, keras.activations.softmax
-    elif isinstance(last, keras.layers.Activation):
-        x = before
-    elif isinstance(last, keras.layers.Dense) and activation is not keras.activations.linear:
-        x = Linear(last, name=f"{last.name}_linear")(before)
-    units = flat.output.shape[-1]
-    named = {None: "linear"}.get(activation, getattr(activation, "__name__", str(activation)))
-    allowed = ("linear", "sigmoid") if units == 1 else ("linear", "softmax")
-    if named not in allowed:
-        raise ValueError(
-            f"{flat.name!r} ends in {named!r} over {units} outputs; expected one of {list(allowed)}. Explanations of "
-            f"independent outputs would need a choice between them: cut the model to logits of exclusive classes."
-        )
-    if units == 1:
-        return TwoLogits(name="logits")(x)
-    return x if x._keras_history.operation.name == "logits" else keras.layers.Identity(name="logits")(x)
+def _twin(layer: Any, name: str) -> Any:
+    """Return a layer that is called otherwise and in all else is ``layer``: the same weights, the same settings."""
+    twin = object.__new__(type(layer))
+    # Not by attribute: Keras would take what is assigned for weights of the twin's own.
+    vars(twin).update(vars(layer) | {"name": name, "_name": name, "_inbound_nodes": [], "_outbound_nodes": []})
+    return twin
 
 
 def scaling_layers(flat: keras.Model) -> list[str]:

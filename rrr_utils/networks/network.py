@@ -46,6 +46,9 @@ class Network:
         The layer whose output Grad-CAM reads: the last convolution's activation, before pooling or flattening.
     neutral
         Float32 (3,), the raw RGB colour that becomes 0 in the preprocessing.
+    outputs, preprocess
+        Of an adopted model: whether it gave ``"logits"`` or ``"probabilities"``, and what was put in front of it; both
+        may be "", and ``outputs`` is for a network that was built here.
     """
 
     name: str
@@ -55,6 +58,8 @@ class Network:
     blocks: dict[str, tuple[str, ...]]
     grad_cam_layer: str
     neutral: np.ndarray = field(repr=False)
+    outputs: str = ""
+    preprocess: str = ""
 
     def split(self, block: str) -> tuple[keras.Model, keras.Model]:
         """Return (prefix, suffix), cut at the start of ``block``: ``suffix(prefix(x))`` equals ``model(x)``.

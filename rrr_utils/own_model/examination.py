@@ -18,7 +18,7 @@ from rrr_utils.explainers import Explainer
 from rrr_utils.explainers.base import as_forward
 from rrr_utils.masks import Masker, open_masker, prepared
 from rrr_utils.masks.prepared import Prepared
-from rrr_utils.networks import adoption
+from rrr_utils.networks import adoption, self_check
 from rrr_utils.networks.network import Network
 from rrr_utils.networks.preprocessing import KERAS, MODES
 from rrr_utils.own_model import caveats, saved_models
@@ -29,6 +29,7 @@ from rrr_utils.scoring import shift
 from rrr_utils.tables import parquet
 
 STUDY = "own"
+CHECKED = 8  # images on which the model itself is asked what was made of it
 
 
 @contextlib.contextmanager
@@ -54,6 +55,7 @@ def examine(
     objects: Mapping[str, str] | None = None,
     layer: str | None = None,
     size: int | None = None,
+    outputs: str | None = None,
     most: int | None = None,
     seed: int = 0,
     out: Path | str = "triage",
@@ -93,6 +95,8 @@ def examine(
         What Grad-CAM reads; by default the last map of more than one cell at or behind a convolution.
     size
         Side of the input in pixels, where the model leaves it open.
+    outputs
+        ``"logits"`` or ``"probabilities"``, where what the model gives is not to be told by numbers.
     most
         At most so many images, drawn by ``seed``, balanced by class.
     mask_options
@@ -117,7 +121,7 @@ def examine(
         )
     named = not isinstance(model, keras.Model)
     loaded = saved_models.load(model) if named else model
-    network = _adopt(loaded, preprocess, size)
+    network = _adopt(loaded, preprocess, size, outputs)
     network = dataclasses.replace(network, name=Path(model).stem) if named else network
     if layer is not None:
         one_of("layer", layer, [each.name for each in network.model.layers])
@@ -137,6 +141,7 @@ def examine(
         table = prepared.prepare(STUDY, name, dataset, masker, [network.size], path / "data", test_share=1, seed=seed)
         data = dataclasses.replace(prepared.load(path / "data", network.size), name=name)
         _check_objects(data, backgrounds)
+        self_check.hold(network, loaded, data.images[:CHECKED], "the images")
         scores = _scores(network, data, asked)
         changed = shift.accuracy_by_background(
             as_forward(network, BATCH), data, backgrounds, epoch=0, seed=seed
@@ -145,15 +150,12 @@ def examine(
         parquet.write(changed, path / "shift.parquet", "shift")
         found = Triage(network, data, asked, table, scores, changed, path)
         scaled = preprocess is not None or bool(adoption.scaling_layers(network.model))
-        doubtful = caveats.of(found, lambda other: _adopt(loaded, other, network.size), scaled)
+        doubtful = caveats.of(found, lambda other: _adopt(loaded, other, network.size, network.outputs), scaled)
     return dataclasses.replace(found, notes=(*dataset.notes, *doubtful))
 
 
-def _adopt(model: keras.Model, preprocess: str | None = None, size: int | None = None) -> Network:
-    """Return :func:`rrr_utils.networks.adopt`'s flat network, also with ``"unit"``: RGB divided by 255.
-
-    Raises ``ValueError`` for an unknown ``preprocess``, and as the other does.
-    """
+def _adopt(model: keras.Model, preprocess: str | None, size: int | None, outputs: str | None) -> Network:
+    """Return :func:`rrr_utils.networks.adopt`'s flat network; raises ``ValueError`` for an unknown ``preprocess``."""
     if callable(preprocess):
         raise ValueError(
             f"`preprocess` must be a name, such as 'mobilenet' for keras.applications.mobilenet.preprocess_input, but "
@@ -161,11 +163,7 @@ def _adopt(model: keras.Model, preprocess: str | None = None, size: int | None =
             f"model: keras.Sequential([keras.Input((size, size, 3)), layer, model])."
         )
     one_of("preprocess", preprocess, [None, "unit", *MODES, *sorted(KERAS)])
-    if preprocess != "unit":
-        return adoption.adopt(model, preprocess, size)
-    side = adoption.adopt(model, None, size).size
-    first = [keras.Input((side, side, 3)), keras.layers.Rescaling(1 / 255, name="preprocess")]
-    return adoption.adopt(keras.Sequential([*first, model], name=model.name))
+    return adoption.adopt(model, preprocess, size, outputs)
 
 
 def _masker(source: str, dataset: Dataset, options: Mapping[str, Any]) -> Masker:

@@ -14,7 +14,7 @@ from typing import Any
 import h5py
 import keras
 
-from rrr_utils.networks import adoption, preprocessing
+from rrr_utils.networks import output_layer, preprocessing
 
 BYTE_LIMIT = 4 * 2**30  # bytes of weights; VGG16 with its top has 0.6 GB
 CONFIG_LIMIT = 16 * 2**20
@@ -30,7 +30,7 @@ _OTHERS = (
     "any function from images to logits, see rrr_utils.explainers.)"
 )
 # The layers of this package that a saved network may hold are registered where they are defined.
-REGISTERED = (preprocessing.Preprocess, adoption.Linear, adoption.TwoLogits)
+REGISTERED = (preprocessing.Preprocess, output_layer.Linear, output_layer.TwoLogits, output_layer.LogProbabilities)
 
 
 class BadModel(ValueError):

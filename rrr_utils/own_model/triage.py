@@ -16,11 +16,15 @@ from rrr_utils.engine.graph import node_of
 from rrr_utils.explainers import Explainer
 from rrr_utils.explainers.base import as_forward
 from rrr_utils.masks.prepared import Prepared
-from rrr_utils.networks import adoption
+from rrr_utils.networks import adoption, output_layer
 from rrr_utils.networks.network import Network
 from rrr_utils.own_model.cards import Card
 from rrr_utils.statistics import verdicts
 
+_EXPLAINED = {
+    "logit": "the logit of the label",
+    "log p": "the logarithm of the label's probability: the model shows no logits",
+}
 BATCH = 32  # images at a time in the passes, which are compiled once
 
 
@@ -140,6 +144,7 @@ class Triage:
             "preprocessing": f"raw RGB from 0 to 255, scaled by {', '.join(scaling)}"
             if scaling
             else "raw RGB from 0 to 255 goes in; no layer in front of the model was recognised as scaling it",
+            "explained": _EXPLAINED[output_layer.explained(self.network.model)],
             "Grad-CAM reads": self._read(),
             "images": f"{len(self.data.ids)} of {len(self.masks)} used"
             + (f" (left out: {out}; `masks` of the result says which)" if out else ""),
