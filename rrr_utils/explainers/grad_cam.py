@@ -157,7 +157,10 @@ def together(
 
 
 def check_reads(network: Any, explainer: str) -> None:
-    """Raise ``TypeError`` for a plain function, which has no layer to read; ``ValueError`` without a convolution."""
+    """Raise ``TypeError`` for a plain function, which has no layer to read; ``ValueError`` where maps are of no use.
+
+    That is without a convolution, and where the map of an adopted network's layer does not lie on the image.
+    """
     if not is_network(network):
         raise TypeError(
             f"{explainer} needs a Network, because it reads a layer and its gradients, but a "
@@ -167,7 +170,18 @@ def check_reads(network: Any, explainer: str) -> None:
     if not network.grad_cam_layer:
         raise ValueError(
             f"{explainer} reads the last convolution, but {network.name} has none. LIME, Occlusion, RISE and SEDC work "
-            "on any network, integrated gradients and SmoothGrad on any that has gradients."
+            "on any network, integrated gradients and SmoothGrad on any that has gradients. Examine with "
+            "explainers=['occlusion', 'lime'], or name a `layer` whose output is a map."
+        )
+    if not getattr(network, "outputs", ""):  # built here, of layers that are known
+        return
+    from rrr_utils.networks import map_geometry
+
+    if cause := map_geometry.trouble(network.model, network.grad_cam_layer):
+        raise ValueError(
+            f"{explainer} cannot lay a map of {network.grad_cam_layer!r} over the images of {network.name}: {cause}. "
+            "Examine with explainers=['occlusion', 'lime'], which ask the whole model about the whole image, or name "
+            "another `layer`."
         )
 
 

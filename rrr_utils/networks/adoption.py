@@ -195,7 +195,18 @@ class _Flattening:
             return self.inline(layer, args[0])
         # The last layer of a flat model is called "logits": no other one may be.
         name = self.name_of(f"{layer.name}_1" if layer.name == "logits" and layer is not self._last else layer.name)
-        return (layer if name == layer.name else _twin(layer, name))(*args, **kwargs)
+        made = (layer if name == layer.name else _twin(layer, name))(*args, **kwargs)
+        if not isinstance(layer, keras.layers.Layer) and type(layer).__name__ != "Stack" and _merges(args, made):
+            # Arithmetic is no layer, and Grad-CAM reads layers: a sum of branches gets one behind it.
+            return keras.layers.Activation("linear", name=self.name_of(f"{name}_map"), dtype=made.dtype)(made)
+        return made
+
+
+def _merges(args: Any, made: Any) -> bool:
+    """Whether a map ``made`` comes of several tensors."""
+    return len([each for each in keras.tree.flatten(args) if keras.backend.is_keras_tensor(each)]) > 1 and (
+        keras.backend.is_keras_tensor(made) and len(made.shape) == 4
+    )
 
 
 def _last_operation(model: Any) -> Any:

@@ -14,7 +14,7 @@ from rrr_utils.common import files, paths, progress, registry
 from rrr_utils.common.choices import one_of
 from rrr_utils.common.names import COMPOSED, EXPLAINERS
 from rrr_utils.datasets import Dataset
-from rrr_utils.explainers import Explainer
+from rrr_utils.explainers import Explainer, grad_cam
 from rrr_utils.explainers.base import as_forward
 from rrr_utils.masks import Masker, open_masker, prepared
 from rrr_utils.masks.prepared import Prepared
@@ -197,11 +197,9 @@ def _explainers(asked: Sequence[Any], network: Network, seed: int) -> tuple[Expl
     names = [each.name for each in made]
     if len(set(names)) < len(names):
         raise ValueError(f"`explainers` must differ, but {names} were passed. Examine the model twice.")
-    if not network.grad_cam_layer and any(each.reads_layer for each in made):
-        raise ValueError(
-            f"{network.name} has no convolution, and Grad-CAM and its kin read one. Ask for ['occlusion', 'lime'], "
-            f"which work on any model, or name a `layer` whose output is a map."
-        )
+    for each in made:
+        if each.reads_layer:
+            grad_cam.check_reads(network, each.name)
     return tuple(made)
 
 
