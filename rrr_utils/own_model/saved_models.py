@@ -1,6 +1,7 @@
 """A saved Keras model loaded with suspicion: known by its content, nothing in it is executed."""
 
 import contextlib
+import inspect
 import io
 import json
 import math
@@ -24,6 +25,13 @@ _MEMBERS = {"metadata.json", "config.json", "model.weights.h5"}
 _FOREIGN = {
     "Lambda": "code of its own, which would run here",
     "TFSMLayer": "a folder of TensorFlow operations beside the file, which would run here",
+}
+# Arguments of Keras 2 that Keras 3 knows no more, with the values that ask for nothing.
+_NOTHING: dict[str, tuple[Any, ...]] = {
+    "groups": (1,),
+    "renorm": (False,),
+    "fused": (None, True, False),
+    "virtual_batch_size": (None,),
 }
 _OTHERS = (
     "Models of other frameworks are not read: rebuild it in Keras and load its weights. (Occlusion and LIME explain "
@@ -59,9 +67,18 @@ def load(path: Path | str) -> keras.Model:
     path = Path(path).expanduser()
     if not path.exists():
         raise FileNotFoundError(f"There is no model {path.resolve()}. Give the path of a file from `model.save(...)`.")
+    if path.is_dir():
+        raise BadModel(
+            path,
+            "it is a folder, and a SavedModel holds operations that may read and write files",
+            "Where you trust it, make a model of it in Python and pass that: "
+            f"images = keras.Input((size, size, 3)); layer = keras.layers.TFSMLayer({str(path)!r}, "
+            "call_endpoint='serving_default'); model = keras.Model(images, layer(images)).",
+        )
     if not path.is_file():
-        kind = "a folder (a SavedModel?)" if path.is_dir() else "a pipe or a device, and no file"
-        raise BadModel(path, f"it is {kind}", "Save the model again: model.save('model.keras').")
+        raise BadModel(
+            path, "it is a pipe or a device, and no file", "Save the model again: model.save('model.keras')."
+        )
     with path.open("rb") as stream:
         start = stream.read(8)
     if start[:4] == b"PK\x03\x04" and _is_pytorch(path):
@@ -89,7 +106,7 @@ def load(path: Path | str) -> keras.Model:
         named.symlink_to(path.resolve())
         try:
             with _no_larger(path):
-                return keras.saving.load_model(named, compile=False, safe_mode=True)
+                return keras.saving.load_model(named, _older(config), compile=False, safe_mode=True)
         except BadModel:
             raise
         except Exception as error:  # whatever a configuration can name may fail to be built
@@ -98,10 +115,34 @@ def load(path: Path | str) -> keras.Model:
                 path,
                 f"it has a layer {foreign[1]}, whose class is not known here"
                 if foreign
-                else f"Keras {keras.__version__} refuses it ({type(error).__name__}: {str(error).strip()[:600]})",
+                else f"Keras {keras.__version__} refuses it ({type(error).__name__}: {_shortened(error)})",
                 "If it has layers of your own, import the module that registers them first "
                 "(@keras.saving.register_keras_serializable), or load it yourself and pass the model.",
             ) from error
+
+
+def _shortened(error: Exception) -> str:
+    """Return the message of ``error``; of a long one, which holds a whole configuration, the beginning and the end."""
+    text = str(error).strip()
+    return text if len(text) <= 600 else f"{text[:300]} ... {text[-300:]}"
+
+
+def _older(config: Any) -> dict[str, Any]:
+    """Return stand-ins for Keras' layers that were saved with arguments of Keras 2 which ask for nothing."""
+
+    def stand_in(kind: Any) -> Any:
+        def from_config(saved: dict[str, Any]) -> Any:
+            return kind.from_config({key: value for key, value in saved.items() if key not in _lost(kind, saved)})
+
+        return type(kind.__name__, (), {"from_config": staticmethod(from_config)})
+
+    kinds = {(name, getattr(keras.layers, name, None)): saved for name, saved in _named(config) if saved}
+    return {name: stand_in(kind) for (name, kind), saved in kinds.items() if kind and _lost(kind, saved)}
+
+
+def _lost(kind: Any, saved: dict[str, Any]) -> set[str]:
+    known = inspect.signature(kind.__init__).parameters
+    return {key for key, value in _NOTHING.items() if key in saved and saved[key] in value and key not in known}
 
 
 def _is_pytorch(path: Path) -> bool:
@@ -212,12 +253,19 @@ def _no_larger(path: Path) -> Iterator[None]:
 
 def _classes(config: Any) -> Iterator[str]:
     """Yield every class that a configuration names, at any depth."""
+    for name, _ in _named(config):
+        yield name
+
+
+def _named(config: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield every class that a configuration names, at any depth, and what is saved of it."""
     waiting = [config]
     while waiting:
         here = waiting.pop()
         if isinstance(here, dict):
             if isinstance(here.get("class_name"), str):
-                yield here["class_name"].rsplit(">", 1)[-1]
+                saved = here.get("config")
+                yield here["class_name"].rsplit(">", 1)[-1], saved if isinstance(saved, dict) else {}
             waiting.extend(here.values())
         elif isinstance(here, list):
             waiting.extend(here)

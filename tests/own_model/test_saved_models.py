@@ -12,6 +12,8 @@ import keras
 import numpy as np
 import pytest
 
+from rrr_utils import networks
+from rrr_utils.common import paths
 from rrr_utils.own_model import saved_models
 
 layers = keras.layers
@@ -191,3 +193,60 @@ def test_a_pipe_is_not_waited_for(tmp_path):
         saved_models.load(tmp_path / "model.keras")
     with pytest.raises(saved_models.BadModel, match="a pipe or a device"):
         saved_models.load("/dev/zero")
+
+
+def test_a_file_of_keras_2_is_loaded_as_teachable_machine_writes_it(tmp_path):
+    """Nested models, and arguments that Keras 3 knows no more and that ask for nothing; others are refused."""
+    inputs = keras.Input((16, 16, 3))
+    x = layers.DepthwiseConv2D(3, name="depthwise")(layers.Conv2D(4, 3, name="convolution")(inputs))
+    inner = keras.Model(inputs, layers.ReLU(6.0)(layers.BatchNormalization(name="normal")(x)), name="model1")
+    features = keras.Sequential([keras.Input((16, 16, 3)), inner, layers.GlobalAveragePooling2D()])
+    head = keras.Sequential([keras.Input((4,)), layers.Dense(5), layers.Dense(2, "softmax", use_bias=False)])
+    model = keras.Sequential([keras.Input((16, 16, 3)), features, head])
+    path = tmp_path / "keras_model.h5"
+    model.save(path)
+
+    def rewrite(depthwise, normal):
+        with h5py.File(path, "r+") as file:
+            config = json.loads(file.attrs["model_config"])
+            for name, saved in saved_models._named(config):
+                saved.update(depthwise if name == "DepthwiseConv2D" else {})
+                saved.update(normal if name == "BatchNormalization" else {})
+            file.attrs["model_config"] = json.dumps(config)
+
+    images = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3)).astype(np.float32)
+    rewrite({"groups": 1}, {"renorm": False, "fused": True, "virtual_batch_size": None})
+    loaded = saved_models.load(path)
+    np.testing.assert_allclose(loaded(images), model(images), atol=1e-6)
+    assert networks.adopt(loaded).outputs == "probabilities"
+    assert type(loaded.layers[0].layers[0].get_layer("depthwise")) is layers.DepthwiseConv2D
+    rewrite({"groups": 2}, {})
+    with pytest.raises(saved_models.BadModel, match="groups"):
+        saved_models.load(path)
+
+
+REAL = paths.data_dir() / "keras2"
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="the two real files are in $RRR_DATA_DIR/keras2")
+@pytest.mark.parametrize(("name", "shape"), [("pretrainedResnet.h5", (32, 10)), ("vww_96.h5", (96, 2))])
+def test_real_files_of_keras_2_are_loaded_and_adopted(name, shape):
+    """Two classifiers that tf.keras 2 saved: with inputs and outputs as lists of one, and with `groups`."""
+    network = networks.adopt(saved_models.load(REAL / name), preprocess="unit")
+    assert (network.size, network.classes, network.outputs) == (*shape, "probabilities")
+    assert network.grad_cam_layer
+
+
+def test_the_line_for_a_savedmodel_folder_works(tmp_path):
+    """The refusal says how to make a model of it, which is adopted and answers as the exported one."""
+    model = classifier()
+    model.layers[0](np.zeros((1, 8, 8, 3), np.float32))
+    model.export(str(tmp_path / "exported"), verbose=False)
+    with pytest.raises(saved_models.BadModel, match=r"it is a folder.*TFSMLayer") as refusal:
+        saved_models.load(tmp_path / "exported")
+    line = str(refusal.value).partition("pass that: ")[2].removesuffix(".")
+    names = {"keras": keras, "size": 8}
+    exec(line, names)
+    network = networks.adopt(names["model"])
+    images = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3)).astype(np.float32)
+    np.testing.assert_allclose(network.model(images), model(images), rtol=1e-5)
