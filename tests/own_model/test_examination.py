@@ -556,3 +556,35 @@ def test_nothing_of_the_process_is_changed(by_hand, tmp_path, monkeypatch):
         before = random.getstate(), set(threading.enumerate())
         rrr.examine(each, folder / "images", folder / "masks", explainers=["occlusion"], out=tmp_path / "out")
         assert (random.getstate(), set(threading.enumerate())) == before
+
+
+class LikesTheDark(layers.Layer):
+    """Does nothing to noise, and draws random numbers where an image is even."""
+
+    def call(self, x):
+        even = keras.ops.std(x, axis=(1, 2, 3), keepdims=True) < 60
+        return x + 100 * keras.random.normal(keras.ops.shape(x)) * keras.ops.cast(even, x.dtype)
+
+
+def test_the_model_itself_is_asked_about_the_images_too(example, tmp_path):
+    """What noise does not show is refused before anything is scored."""
+    model = keras.Sequential([keras.Input((64, 64, 3)), LikesTheDark(), layers.Conv2D(2, 3), layers.Flatten()])
+    model.add(layers.Dense(2, activation="softmax"))
+    with pytest.raises(ValueError, match=r"on the images a probability .* differs from its own by"):
+        rrr.examine(model, example.images, example.masks, out=tmp_path, explainers=["grad_cam"])
+    assert not (tmp_path / "scores.parquet").exists()
+
+
+def test_a_crop_is_refused_before_anything_is_computed_and_log_p_is_said(example, tmp_path):
+    """Grad-CAM by the cause, with what to ask for instead, which works and says that it explains log p."""
+    inputs = keras.Input((64, 64, 3))
+    x = layers.Conv2D(4, 3)(layers.CenterCrop(40, 40)(layers.Rescaling(1 / 255)(inputs)))
+    p = layers.Dense(2, activation="softmax")(layers.GlobalAveragePooling2D()(x))
+    model = keras.Model(inputs, 0.9 * p + 0.05)
+    arguments = {"images": example.images, "masks": example.masks, "out": tmp_path / "out", "most": 8}
+    with pytest.raises(ValueError, match=r"grad_cam cannot lay .* crops the image.*explainers=\['occlusion', 'lime'\]"):
+        rrr.examine(model, **arguments)
+    assert not (tmp_path / "out").exists()
+    found = rrr.examine(model, **arguments, explainers=["occlusion"], backgrounds=["mean"])
+    assert "logarithm of the label's probability" in found.about["explained"]
+    assert "logarithm of the label&#39;s probability" in found.report().read_text()
