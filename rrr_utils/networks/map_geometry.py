@@ -127,6 +127,6 @@ def _round(model: keras.Model, end: Any) -> str:
         return ""
     share = round_it / (round_it + through)
     return (
-        f"there are other paths from the image to the answer, and {share:.0%} of what changes the answer goes by them, "
-        "not through this layer"
+        f"there are other paths from the image to the answer, and {share:.0%} of what changes its probabilities goes "
+        "by them, not through this layer"
     )
