@@ -75,22 +75,16 @@ def adopt(
     images = keras.Input((side, side, 3), name="images")
     before = _preprocessing(preprocess)
     x = images if before is None else before(images)
-    flattening = _Flattening(model, {"images"} if before is None else {"images", "preprocess"})
-    try:
-        whole = keras.tree.flatten(flattening.inline(model, x))
-    except Exception as error:  # a call of its own may ask for numbers where there are only shapes
-        raise ValueError(
-            f"{model.name!r} cannot be called on symbolic images ({str(error).strip()[:300]}). {self_check.AS_FUNCTION}"
-        ) from error
-    if len(whole) != 1 or len(whole[0].shape) != 2:
-        raise ValueError(
-            f"{model.name!r} gives {[tuple(each.shape) for each in whole]}; expected one row of classes (None, classes)"
-            ". Pool or flatten its output."
-        )
     noise = self_check.noise(side)
     own = self_check.answers(model, noise if before is None else before(noise))
-    flat = keras.Model(images, whole[0], name=model.name)
-    logits, given = output_layer.logits(flat, own, outputs, flattening.name_of)
+    names = {"images"} if before is None else {"images", "preprocess"}
+    # The last layer is called "logits": one of that name that turns out to be another gets a new one.
+    for last in (_last_operation(model), None):
+        flattening = _Flattening(names, last)
+        flat = keras.Model(images, _row(flattening, model, x), name=model.name)
+        logits, given = output_layer.logits(flat, own, outputs, flattening.name_of)
+        if logits._keras_history.operation in flat.operations or "logits" not in flattening.taken:
+            break
     flat = keras.Model(images, logits, name=model.name)
     neutral = NEUTRAL[preprocess] if preprocess in NEUTRAL else _neutral(flat)
     layer = _last_features(flat)
@@ -99,6 +93,21 @@ def adopt(
     )
     self_check.hold(network, model, noise, "noise", own)
     return network
+
+
+def _row(flattening: "_Flattening", model: keras.Model, x: Any) -> Any:
+    try:
+        made = keras.tree.flatten(flattening.inline(model, x))
+    except Exception as error:  # a call of its own may ask for numbers where there are only shapes
+        raise ValueError(
+            f"{model.name!r} cannot be called on symbolic images ({str(error).strip()[:300]}). {self_check.AS_FUNCTION}"
+        ) from error
+    if len(made) != 1 or len(made[0].shape) != 2:
+        raise ValueError(
+            f"{model.name!r} gives {[tuple(each.shape) for each in made]}; expected one row of classes (None, classes)"
+            ". Pool or flatten its output."
+        )
+    return made[0]
 
 
 def _preprocessing(name: str | None) -> keras.layers.Layer | None:
@@ -169,8 +178,8 @@ def _called_with(model: keras.Model) -> tuple[int | None, ...]:
 class _Flattening:
     """Calls layers anew so that no model is left inside another, each under a name of its own."""
 
-    def __init__(self, model: keras.Model, own: Iterable[str]) -> None:
-        self.taken, self._last = {*own}, _last_operation(model)
+    def __init__(self, own: Iterable[str], last: Any) -> None:
+        self.taken, self._last = {*own}, last
 
     def name_of(self, wanted: str) -> str:
         """Return ``wanted``, or with a number where another layer has it, and take it."""
@@ -193,7 +202,6 @@ class _Flattening:
     def _call(self, layer: Any, *args: Any, **kwargs: Any) -> Any:
         if _is_seen(layer):
             return self.inline(layer, args[0])
-        # The last layer of a flat model is called "logits": no other one may be.
         name = self.name_of(f"{layer.name}_1" if layer.name == "logits" and layer is not self._last else layer.name)
         made = (layer if name == layer.name else _twin(layer, name))(*args, **kwargs)
         if not isinstance(layer, keras.layers.Layer) and type(layer).__name__ != "Stack" and _merges(args, made):

@@ -119,7 +119,7 @@ def logits(flat: keras.Model, answers: NDArray, outputs: str | None, name_of: Ca
     if outputs is None:
         outputs = "probabilities" if exclusive and not (single and affine) else "logits"
         if outputs == "logits" and not affine:
-            _refuse_others(name, values, within, near)
+            _refuse_others(flat, values, within, near)
     one_of("outputs", outputs, OUTPUTS)
     if outputs == "probabilities":
         if not exclusive:
@@ -138,10 +138,12 @@ def logits(flat: keras.Model, answers: NDArray, outputs: str | None, name_of: Ca
     return keras.layers.Identity(name="logits", dtype="float32")(x), outputs
 
 
-def _refuse_others(name: str, values: NDArray[np.float64], within: bool, near: float) -> None:
+def _refuse_others(flat: keras.Model, values: NDArray[np.float64], within: bool, near: float) -> None:
+    name, last = flat.name, flat.operations[-1]
+    inside = hasattr(last, "activation") and getattr(last, "weights", None)
     remedy = (
-        "If softmax of them is what the model was trained with, say outputs='logits'. Else cut the model before that "
-        "step: keras.Model(model.input, model.layers[-1].input), or build its last layer with activation=None."
+        "If softmax of them is what the model was trained with, say outputs='logits'. Else take that step off: "
+        + ("model.layers[-1].activation = None." if inside else "keras.Model(model.input, model.layers[-1].input).")
     )
     if values.max() <= near and _sums_to_one(np.exp(values), near):
         raise ValueError(f"The outputs of {name!r} are logarithms of probabilities (log_softmax). {remedy}")

@@ -57,9 +57,14 @@ def behind(step, activation="softmax", units=CLASSES):
     return keras.Model(images, step(body(units=units, activation=activation)(images)), name="whole")
 
 
-def mean_of_two():
+def behind_layer(layer):
+    model = body()
+    return keras.Model(model.input, layer(model.output))
+
+
+def mean_of_two(units=CLASSES, activation="softmax"):
     images = keras.Input((SIZE, SIZE, 3))
-    members = [body(activation="softmax") for _ in range(2)]
+    members = [body(units=units, activation=activation) for _ in range(2)]
     members[1].name = "other"  # its layers are called as the first one's
     return keras.Model(images, layers.Average()([member(images) for member in members]))
 
@@ -128,10 +133,13 @@ def half(policy):
         (lambda: body(layers.SpectralNormalization(layers.Dense(CLASSES, activation="softmax"))), "log p"),
         (lambda: behind(lambda p: {"label": p}), "logit"),
         (lambda: named(first="images", before="preprocess", head="logits"), "logit"),
+        (lambda: body(layers.Dense(1, activation="sigmoid", name="logits")), "logit"),
+        (lambda: body(Cosine(CLASSES, activation="softmax", name="logits")), "log p"),
         (lambda: half("float16"), "logit"),
         (lambda: half("mixed_float16"), "logit"),
         (lambda: inside(opaque()), "log p"),
         (mean_of_two, "log p"),
+        (lambda: mean_of_two(1, "sigmoid"), "log p"),
         (called_twice, "log p"),
         (convolution_head, "log p"),
         (quantised, "log p"),
@@ -162,7 +170,8 @@ def test_an_adopted_network_has_the_models_own_probabilities(make, explained):
 def test_an_untrained_head_is_told_as_a_trained_one(units, start):
     """Logits that are 0, or by chance all positive, are logits; probabilities that are all the same are none."""
     for activation, outputs in ((None, "logits"), ("sigmoid" if units == 1 else "softmax", "probabilities")):
-        network = networks.adopt(body(layers.Dense(units, activation=activation, kernel_initializer=start)))
+        head = layers.Dense(units, activation=activation, kernel_initializer=start, name="logits")
+        network = networks.adopt(body(head))
         assert network.outputs == outputs
         assert output_layer.explained(network.model) == "logit"
 
@@ -172,7 +181,8 @@ def test_an_untrained_head_is_told_as_a_trained_one(units, start):
     [
         (lambda: body(units=1, activation="softmax"), r"always 1: a softmax over one unit"),
         (lambda: body(activation="log_softmax"), r"log_softmax.*outputs='logits'"),
-        (lambda: body(activation="relu"), r"never below 0.*keras\.Model\(model\.input, model\.layers\[-1\]\.input\)"),
+        (lambda: body(activation="relu"), r"never below 0.*model\.layers\[-1\]\.activation = None"),
+        (lambda: behind_layer(layers.ReLU()), r"never below 0.*keras\.Model\(model\.input, model\.layers\[-1\]\.input"),
         (lambda: body(activation="sigmoid"), r"independent sigmoids.*keras\.Model\(model\.input, model\.output"),
         (lambda: behind(lambda p: [p, p]), r"has 2 outputs.*keras\.Model\(model\.inputs, model\.outputs\[0\]\)"),
     ],
@@ -182,9 +192,16 @@ def test_what_is_no_classifier_of_exclusive_classes_is_refused_by_name(make, mes
     model = make()
     with pytest.raises(ValueError, match=message) as refusal:
         networks.adopt(model)
-    for line in ("keras.Model(model.input, model.output[:, :1])", "keras.Model(model.inputs, model.outputs[0])"):
+    for line in (
+        "keras.Model(model.input, model.output[:, :1])",
+        "keras.Model(model.inputs, model.outputs[0])",
+        "keras.Model(model.input, model.layers[-1].input)",
+    ):
         if line in str(refusal.value):
             networks.adopt(eval(line, {"keras": keras, "model": model}))
+    if "activation = None" in str(refusal.value):
+        model.layers[-1].activation = None
+        assert networks.adopt(model).outputs == "logits"
 
 
 def test_what_the_outputs_are_can_be_said():
