@@ -28,7 +28,7 @@ class Linear(keras.layers.Layer):
         self.dense = dense
 
     def call(self, x: Any) -> Any:
-        x = keras.ops.matmul(x, keras.ops.cast(self.dense.kernel, x.dtype))
+        x = keras.ops.matmul(x, self.dense.kernel)
         return x if self.dense.bias is None else x + keras.ops.cast(self.dense.bias, x.dtype)
 
     # Said and not traced, here and below: Keras takes a tensor that was multiplied by a number for a sparse one.

@@ -91,7 +91,9 @@ def load(path: Path | str) -> keras.Model:
         raise BadModel(
             path,
             f"it begins with {start!r}, as neither Keras' format nor HDF5 does",
-            _OTHERS if path.suffix in (".onnx", ".pt", ".pth", ".tflite", ".pb") else "Save the model with model.save.",
+            _OTHERS
+            if path.suffix in (".onnx", ".pt", ".pth", ".safetensors", ".tflite", ".pb")
+            else "Save the model with model.save.",
         )
     for name in _classes(config):
         if name in _FOREIGN:
