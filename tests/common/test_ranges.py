@@ -90,5 +90,5 @@ def test_no_explainer_takes_a_number_without_an_end(name):
     }
     assert "batch" in numbers
     for key, value in numbers.items():
-        with pytest.raises(ValueError, match=key if key in ("batch", "samples", "steps") else ""):
+        with pytest.raises(ValueError, match=f"{key}|A colour is"):
             explainers.explainer(name, **{key: value})

@@ -169,7 +169,7 @@ def test_explainers_by_name():
         explainers.explainer("limes")
     with pytest.raises(ValueError, match="`protocol` must be one of"):
         GradCAM(protocol="theirs")
-    with pytest.raises(ValueError, match="`batch` must be a whole number of at least 1, but 0"):
+    with pytest.raises(ValueError, match="`batch` must be a whole number from 1 to 1,000,000, but 0"):
         GradCAM(batch=0)
 
 
