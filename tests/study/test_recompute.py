@@ -87,7 +87,7 @@ def test_rows_come_out_the_same(published, capsys, monkeypatch):
         ("history", history, ["d/01-masking", f"{RUN}/02-fine-tuning"]),
         ("scores", row_of("scores", explainer="lime", **mine), [f"{RUN}/03-scoring"]),
         ("scores.csv", row_of("scores.csv", explainer="lime", cohort="all", epoch=2, split="test"), ["04-figures"]),
-        ("zoo_models", model, [f"{RUN}/10-zoo"]),
+        ("zoo_models", model, [f"{RUN}/02-fine-tuning", f"{RUN}/10-zoo"]),
     ):
         assert recompute.main([str(published), table, "--row", row]) == 0, capsys.readouterr()
         said = capsys.readouterr().out
